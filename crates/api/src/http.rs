@@ -1,0 +1,479 @@
+//! The only file that knows statuses, headers and envelopes.
+//!
+//! A handler returns data or a [`Failure`]; [`finish`] gives the answer its request id, its form and its line in the log.
+//! What goes into the log is the request's id, route, status, duration and, for a failure, its cause: no header, no query,
+//! no body.
+
+use std::time::Instant;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{FromRequest, FromRequestParts, MatchedPath, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::{Serialize, de::DeserializeOwned};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowHeaders, AllowMethods, CorsLayer, ExposeHeaders},
+};
+use utoipa::ToSchema;
+use vault::{Error, Timestamp, id::RequestId, input::MAX_PAYLOAD};
+
+/// The header that carries a request's id.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("postq-request-id");
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A body's limit in bytes: the largest payload in base64, and 64 KiB for all that stands around it.
+pub const MAX_BODY: usize = MAX_PAYLOAD.div_ceil(3) * 4 + 64 * 1024;
+
+/// Success with data.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Success<T> {
+    /// Always true.
+    success: bool,
+    /// The answer.
+    data: T,
+}
+
+/// Success with one page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// Always true.
+    success: bool,
+    /// The page.
+    data: Vec<T>,
+    /// Where it stands in the list.
+    pagination: Pagination,
+}
+
+/// Where a page stands in its list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pagination {
+    /// How many items a page may have.
+    limit: usize,
+    /// What to send as `cursor` for the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// Failure.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// Always false.
+    success: bool,
+    /// What happened and what would be right, for a person.
+    error: String,
+    #[serde(flatten)]
+    facts: ErrorFacts,
+}
+
+/// What a failure tells a program, in either form.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorFacts {
+    /// What happened; stable.
+    code: &'static str,
+    /// `req_…`, to find the request in the log.
+    request_id: String,
+    /// For `invalid_request`: the field at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// For `key_superseded`: the key that followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    successor_id: Option<String>,
+}
+
+/// The same as RFC 9457, where the caller accepts `application/problem+json`.
+#[derive(Debug, Serialize)]
+struct ProblemDetails {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(flatten)]
+    facts: ErrorFacts,
+}
+
+/// 200 with data.
+pub(crate) fn ok<T: Serialize>(data: T) -> Response {
+    (StatusCode::OK, Json(Success { success: true, data })).into_response()
+}
+
+/// 201 with data.
+pub(crate) fn created<T: Serialize>(data: T) -> Response {
+    (StatusCode::CREATED, Json(Success { success: true, data })).into_response()
+}
+
+/// 200 with a page.
+pub(crate) fn page<T: Serialize>(data: Vec<T>, limit: usize, next_cursor: Option<String>) -> Response {
+    let pagination = Pagination { limit, next_cursor };
+    (
+        StatusCode::OK,
+        Json(Page {
+            success: true,
+            data,
+            pagination,
+        }),
+    )
+        .into_response()
+}
+
+/// 200 with a PEM file.
+pub(crate) fn pem(pem: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/x-pem-file")], pem).into_response()
+}
+
+/// Lets an answer that never changes be kept, by the caller alone.
+pub(crate) fn cacheable(mut response: Response) -> Response {
+    let forever = HeaderValue::from_static("private, max-age=86400, immutable");
+    response.headers_mut().insert(header::CACHE_CONTROL, forever);
+    response
+}
+
+/// Why a request was not answered with data.
+#[derive(Debug)]
+pub enum Failure {
+    /// The operation said so.
+    Vault(Box<Error>),
+    /// There is no such route, or not by that method.
+    NoRoute,
+    /// The body is not `application/json`.
+    MediaType,
+    /// The caller asks for a promise that this version does not make.
+    Idempotency,
+    /// The code panicked.
+    Panicked,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Vault(Box::new(error))
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let problem = Problem::from(&self);
+        let mut response = problem.status.into_response();
+        if let Self::Vault(error) = &self {
+            log_cause(error, problem.status);
+        }
+        response.extensions_mut().insert(problem);
+        response
+    }
+}
+
+/// A failure before it has its request id and its form.
+#[derive(Debug, Clone)]
+struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    sentence: String,
+    field: Option<String>,
+    successor_id: Option<String>,
+}
+
+impl From<&Failure> for Problem {
+    fn from(failure: &Failure) -> Self {
+        let (status, code, text) = match failure {
+            Failure::Vault(error) => {
+                let (status, code) = status_and_code(error);
+                (status, code, error.to_string())
+            }
+            Failure::NoRoute => (
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "there is no such route; the API's description names them all".to_owned(),
+            ),
+            Failure::MediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "send the body as JSON with `Content-Type: application/json`".to_owned(),
+            ),
+            Failure::Idempotency => (
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "`Idempotency-Key`: this version does not keep answers to replay; send the request without it"
+                    .to_owned(),
+            ),
+            Failure::Panicked => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "the vault failed; nothing was released".to_owned(),
+            ),
+        };
+        let (field, successor_id) = match failure {
+            Failure::Vault(error) => match error.as_ref() {
+                Error::Invalid { field, .. } => (Some(field.clone()), None),
+                Error::KeySuperseded { successor, .. } => (None, Some(successor.to_string())),
+                _ => (None, None),
+            },
+            Failure::Idempotency => (Some("Idempotency-Key".to_owned()), None),
+            Failure::NoRoute | Failure::MediaType | Failure::Panicked => (None, None),
+        };
+        Self {
+            status,
+            code,
+            sentence: sentence(&text),
+            field,
+            successor_id,
+        }
+    }
+}
+
+fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        Error::MissingScope { .. } => (StatusCode::FORBIDDEN, "missing_scope"),
+        Error::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
+        Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Error::ReservedContext => (StatusCode::BAD_REQUEST, "reserved_context"),
+        Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
+        Error::KeyRevoked { .. } => (StatusCode::CONFLICT, "key_revoked"),
+        Error::KeySuperseded { .. } => (StatusCode::CONFLICT, "key_superseded"),
+        Error::UnsupportedCombination { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unsupported_combination"),
+        Error::NoStandardEncoding { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_standard_encoding"),
+        Error::ProviderUnavailable { .. } => (StatusCode::NOT_IMPLEMENTED, "provider_unavailable"),
+        Error::KeyIntegrity { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "key_integrity"),
+        Error::StoreUnavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+        Error::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+    }
+}
+
+impl Problem {
+    /// The envelope, or RFC 9457 where the caller asked for it.
+    fn into_response(self, request_id: String, as_problem: bool) -> Response {
+        let status = self.status;
+        let facts = ErrorFacts {
+            code: self.code,
+            request_id,
+            field: self.field,
+            successor_id: self.successor_id,
+        };
+        let mut response = if as_problem {
+            let body = ProblemDetails {
+                kind: format!("urn:postq-vault:error:{}", self.code),
+                title: status.canonical_reason().unwrap_or_default(),
+                status: status.as_u16(),
+                detail: self.sentence,
+                facts,
+            };
+            (
+                status,
+                [(header::CONTENT_TYPE, "application/problem+json")],
+                Json(body),
+            )
+                .into_response()
+        } else {
+            (
+                status,
+                Json(ErrorBody {
+                    success: false,
+                    error: self.sentence,
+                    facts,
+                }),
+            )
+                .into_response()
+        };
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// A JSON body, parsed and checked for its shape.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
+        let headers = request.headers();
+        if headers.contains_key(IDEMPOTENCY_KEY) {
+            return Err(Failure::Idempotency);
+        }
+        if !is_json(headers) {
+            return Err(Failure::MediaType);
+        }
+        let body = match Limited::new(request.into_body(), MAX_BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(Error::PayloadTooLarge { limit: MAX_PAYLOAD }.into());
+            }
+            Err(_) => return Err(Error::invalid("body", "it ended before it was complete").into()),
+        };
+        let mut parser = serde_json::Deserializer::from_slice(&body);
+        let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| invalid(&error, "body"))?;
+        parser.end().map_err(|error| Error::invalid("body", error))?;
+        Ok(Self(value))
+    }
+}
+
+/// The query string, parsed and checked for its shape.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
+        let pairs = parts.uri.query().unwrap_or_default();
+        let parser = serde_urlencoded::Deserializer::new(form_urlencoded::parse(pairs.as_bytes()));
+        match serde_path_to_error::deserialize(parser) {
+            Ok(value) => Ok(Self(value)),
+            Err(error) => Err(invalid(&error, "query").into()),
+        }
+    }
+}
+
+fn invalid<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &str) -> Error {
+    let path = error.path().to_string();
+    let field = if path == "." { whole.to_owned() } else { path };
+    Error::invalid(field, error.inner())
+}
+
+/// Gives every answer of the router its request id, its form and its line in the log; unknown routes and panics answer in
+/// the same form as all else. `origins` may call from a browser.
+pub fn finish(router: Router, origins: &[HeaderValue]) -> Router {
+    let router = router
+        .fallback(|| async { Failure::NoRoute })
+        .method_not_allowed_fallback(|| async { Failure::NoRoute })
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Failure::Panicked.into_response()
+        }));
+    let router = if origins.is_empty() {
+        router
+    } else {
+        router.layer(cors(origins))
+    };
+    router.layer(from_fn(answer))
+}
+
+fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    let exposed = [
+        REQUEST_ID,
+        HeaderName::from_static("idempotency-replayed"),
+        header::RETRY_AFTER,
+    ];
+    CorsLayer::new()
+        .allow_origin(origins.to_vec())
+        .allow_methods(AllowMethods::list([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ]))
+        .allow_headers(AllowHeaders::list([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT,
+            IDEMPOTENCY_KEY,
+        ]))
+        .expose_headers(ExposeHeaders::list(exposed))
+}
+
+async fn answer(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let request_id = match RequestId::generate(Timestamp::now()) {
+        Ok(id) => id.to_string(),
+        Err(_) => "req_unavailable".to_owned(),
+    };
+    let method = request.method().clone();
+    // The route's pattern, not the path that was sent: a path is the caller's text.
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
+    let as_problem = accepts_problem(request.headers());
+    let span = tracing::info_span!("request", id = %request_id);
+    let mut response = tracing::Instrument::instrument(next.run(request), span.clone()).await;
+
+    let problem = response.extensions_mut().remove::<Problem>();
+    let code = problem.as_ref().map_or("", |problem| problem.code);
+    let _entered = span.enter();
+    tracing::info!(
+        %method,
+        route = route.as_deref().unwrap_or("none"),
+        status = response.status().as_u16(),
+        code,
+        milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    if let Some(problem) = problem {
+        let kept = std::mem::take(response.headers_mut());
+        response = problem.into_response(request_id.clone(), as_problem);
+        for (name, value) in &kept {
+            // What a layer added, such as CORS, is kept; the body's own headers are the new body's.
+            if !response.headers().contains_key(name) && name != header::CONTENT_LENGTH {
+                response.headers_mut().append(name, value.clone());
+            }
+        }
+    }
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response.map(Body::new)
+}
+
+fn log_cause(error: &Error, status: StatusCode) {
+    let mut causes = Vec::new();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    let cause = causes.join(": ");
+    if status.is_server_error() {
+        tracing::error!(%error, cause, "failed");
+    } else if !cause.is_empty() {
+        tracing::warn!(%error, cause, "refused");
+    }
+}
+
+fn accepts_problem(headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    accept
+        .split(',')
+        .any(|part| media_type(part).eq_ignore_ascii_case("application/problem+json"))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let sent = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    media_type(sent).eq_ignore_ascii_case("application/json")
+}
+
+fn media_type(value: &str) -> &str {
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// Errors are written in lower case and without a full stop, so that they can be put together; a caller reads a sentence.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars
+        .next()
+        .map(|first| first.to_uppercase().to_string())
+        .unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}

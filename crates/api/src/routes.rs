@@ -1,0 +1,141 @@
+//! The API's table of contents: one line an operation, with what a caller must bring.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware::from_fn_with_state};
+use utoipa::openapi::{
+    ComponentsBuilder, Info, License, OpenApi, OpenApiBuilder,
+    security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use vault::{
+    caller::Scope,
+    ops::{create_key, get_key, list_keys, public_key, sign, verify, whoami},
+    store::Tokens,
+};
+
+use crate::{
+    auth::{Lock, Needs, admit},
+    handlers,
+};
+
+/// An operation: its name everywhere, what it needs, and its routes over its ports `P`.
+pub struct Operation<P> {
+    /// The name of its Lambda, its OpenAPI tag and, with underscores, its module.
+    pub name: &'static str,
+    /// What a caller must bring.
+    pub needs: Needs,
+    routes: fn() -> OpenApiRouter<P>,
+}
+
+/// `GET /health`, `GET /v1/health`
+pub const HEALTH: Operation<()> = operation("health", Needs::Nobody, || {
+    OpenApiRouter::new()
+        .routes(routes!(handlers::health::health))
+        .routes(routes!(handlers::health::health_v1))
+});
+
+/// Every path and method that no other operation has
+pub const NOT_FOUND: Operation<()> = operation("not-found", Needs::Nobody, OpenApiRouter::new);
+
+/// `GET /v1/whoami`
+pub const WHOAMI: Operation<whoami::Ports> = operation("whoami", Needs::AnyToken, || {
+    OpenApiRouter::new().routes(routes!(handlers::whoami::whoami))
+});
+
+/// `POST /v1/hybrid-keys`
+pub const CREATE_KEY: Operation<create_key::Ports> =
+    operation("create-key", Needs::Scope(Scope::KeysWrite), || {
+        OpenApiRouter::new().routes(routes!(handlers::create_key::create_key))
+    });
+
+/// `GET /v1/hybrid-keys`
+pub const LIST_KEYS: Operation<list_keys::Ports> =
+    operation("list-keys", Needs::Scope(Scope::KeysRead), || {
+        OpenApiRouter::new().routes(routes!(handlers::list_keys::list_keys))
+    });
+
+/// `GET /v1/hybrid-keys/{id}`
+pub const GET_KEY: Operation<get_key::Ports> = operation("get-key", Needs::Scope(Scope::KeysRead), || {
+    OpenApiRouter::new().routes(routes!(handlers::get_key::get_key))
+});
+
+/// `GET /v1/hybrid-keys/{id}/public-key`
+pub const PUBLIC_KEY: Operation<public_key::Ports> =
+    operation("public-key", Needs::Scope(Scope::KeysRead), || {
+        OpenApiRouter::new().routes(routes!(handlers::public_key::public_key))
+    });
+
+/// `POST /v1/sign`
+pub const SIGN: Operation<sign::Ports> = operation("sign", Needs::Scope(Scope::Sign), || {
+    OpenApiRouter::new().routes(routes!(handlers::sign::sign))
+});
+
+/// `POST /v1/verify`
+pub const VERIFY: Operation<verify::Ports> = operation("verify", Needs::Scope(Scope::Verify), || {
+    OpenApiRouter::new().routes(routes!(handlers::verify::verify))
+});
+
+impl<P: Clone + Send + Sync + 'static> Operation<P> {
+    /// The operation's router over its ports, behind its lock. Scopes are checked before a byte of the body is read.
+    pub fn router(&self, tokens: Arc<dyn Tokens>, ports: P) -> Router {
+        let lock = Lock {
+            tokens,
+            needs: self.needs,
+        };
+        let (router, _) = (self.routes)().split_for_parts();
+        router
+            .route_layer(from_fn_with_state(lock, admit))
+            .with_state(ports)
+    }
+
+    /// The router of an operation that lets everybody in.
+    pub fn open_router(&self, ports: P) -> Router {
+        let (router, _) = (self.routes)().split_for_parts();
+        router.with_state(ports)
+    }
+
+    fn describe(&self) -> OpenApi {
+        (self.routes)().into_openapi()
+    }
+}
+
+/// The API's description, OpenAPI 3.1.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API token, `pq_live_…` or `pq_test_…`."))
+        .build();
+    let mut info = Info::new("PostQ Vault", env!("CARGO_PKG_VERSION"));
+    info.description = Some("Sign with two keys at once, one post-quantum and one classical.".to_owned());
+    let mut license = License::new("Apache-2.0");
+    license.identifier = Some("Apache-2.0".to_owned());
+    info.license = Some(license);
+    let mut whole = OpenApiBuilder::new()
+        .info(info)
+        .components(Some(
+            ComponentsBuilder::new()
+                .security_scheme("bearer", SecurityScheme::Http(bearer))
+                .build(),
+        ))
+        .security(Some([SecurityRequirement::new("bearer", [] as [&str; 0])]))
+        .build();
+    for part in [
+        HEALTH.describe(),
+        WHOAMI.describe(),
+        CREATE_KEY.describe(),
+        LIST_KEYS.describe(),
+        GET_KEY.describe(),
+        PUBLIC_KEY.describe(),
+        SIGN.describe(),
+        VERIFY.describe(),
+    ] {
+        whole.merge(part);
+    }
+    whole
+}
+
+const fn operation<P>(name: &'static str, needs: Needs, routes: fn() -> OpenApiRouter<P>) -> Operation<P> {
+    Operation { name, needs, routes }
+}

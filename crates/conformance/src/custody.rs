@@ -1,0 +1,211 @@
+//! The suite for custody providers.
+
+use composite::{
+    Algorithm, ClassicalAlgorithm, ClassicalSecret, Context, MlDsaSet, PqSecret, Prehash, PublicKey,
+    Signature, SigningInput, verify,
+};
+use vault::{
+    Timestamp,
+    custody::{
+        ClassicalSigner, CustodyError, Half, Kept, KeyEncryption, NewHalf, PqSigner, RootKek, Subject,
+        WrappedDek,
+    },
+    id::{KeyId, OrgId},
+    record_tag::RecordTag,
+};
+
+/// A data key opens for its own subject, and for nothing that was changed.
+pub async fn key_encryption(kek: &dyn KeyEncryption) {
+    let (org, key) = ids();
+    let subject = Subject { org: &org, key: &key };
+    let new = kek.generate_dek(subject).await.unwrap();
+    let again = kek.generate_dek(subject).await.unwrap();
+    assert_ne!(new.dek.0, again.dek.0, "two data keys are the same");
+    assert_ne!(new.wrapped.bytes, again.wrapped.bytes);
+    assert!(
+        !contains(&new.wrapped.bytes, new.dek.0.as_slice()),
+        "the data key stands in its wrapping"
+    );
+
+    let opened = kek.unwrap_dek(subject, &new.wrapped).await.unwrap();
+    assert_eq!(opened.0, new.dek.0);
+    assert!(
+        kek.rewrap_dek(subject, &new.wrapped).await.unwrap().is_none(),
+        "it was current already"
+    );
+
+    let (other_org, other_key) = ids();
+    for other in [
+        Subject {
+            org: &other_org,
+            key: &key,
+        },
+        Subject {
+            org: &org,
+            key: &other_key,
+        },
+    ] {
+        let refused = kek.unwrap_dek(other, &new.wrapped).await.err();
+        assert_eq!(
+            refused,
+            Some(CustodyError::NotAuthentic),
+            "it opened for another subject"
+        );
+    }
+    for bit in 0..new.wrapped.bytes.len() * 8 {
+        let mut bytes = new.wrapped.bytes.clone();
+        flip(&mut bytes, bit);
+        let changed = WrappedDek {
+            bytes,
+            ..new.wrapped.clone()
+        };
+        assert!(
+            kek.unwrap_dek(subject, &changed).await.is_err(),
+            "bit {bit} is not looked at"
+        );
+    }
+    for length in 0..new.wrapped.bytes.len() {
+        let mut bytes = new.wrapped.bytes.clone();
+        bytes.truncate(length);
+        let cut = WrappedDek {
+            bytes,
+            ..new.wrapped.clone()
+        };
+        assert!(
+            kek.unwrap_dek(subject, &cut).await.is_err(),
+            "{length} bytes were enough"
+        );
+    }
+}
+
+/// A tag is its record's and its organisation's alone.
+pub async fn root_kek(root: &dyn RootKek) {
+    let (org, _) = ids();
+    let (other_org, _) = ids();
+    let tag = root.tag(&org, b"record").await.unwrap();
+    assert_eq!(tag.kek(), root.current().await.unwrap());
+    assert!(root.known().await.unwrap().contains(&tag.kek()));
+    assert_eq!(root.check(&org, b"record", &tag).await, Ok(true));
+    assert_eq!(root.check(&org, b"Record", &tag).await, Ok(false));
+    assert_eq!(root.check(&org, b"", &tag).await, Ok(false));
+    assert_eq!(root.check(&other_org, b"record", &tag).await, Ok(false));
+    for bit in 0..tag.as_bytes().len() * 8 {
+        let mut bytes = *tag.as_bytes();
+        flip(&mut bytes, bit);
+        let passes = match RecordTag::from_bytes(&bytes) {
+            Some(tag) => root.check(&org, b"record", &tag).await == Ok(true),
+            None => false,
+        };
+        assert!(!passes, "bit {bit} is not looked at");
+    }
+}
+
+/// While a key-encryption key is being changed, the previous one's bytes open and are moved; afterwards they do not.
+pub async fn kek_change<K: KeyEncryption + RootKek>(before: &K, both: &K, after: &K) {
+    let (org, key) = ids();
+    let subject = Subject { org: &org, key: &key };
+    let old = before.generate_dek(subject).await.unwrap();
+    let old_tag = before.tag(&org, b"record").await.unwrap();
+
+    assert_eq!(both.unwrap_dek(subject, &old.wrapped).await.unwrap().0, old.dek.0);
+    assert_eq!(both.check(&org, b"record", &old_tag).await, Ok(true));
+    let moved = both
+        .rewrap_dek(subject, &old.wrapped)
+        .await
+        .unwrap()
+        .expect("it was the previous key's");
+    assert_eq!(after.unwrap_dek(subject, &moved).await.unwrap().0, old.dek.0);
+
+    let unknown = CustodyError::UnknownKek(before.current().await.unwrap());
+    assert_eq!(
+        after.unwrap_dek(subject, &old.wrapped).await.err(),
+        Some(unknown.clone())
+    );
+    assert_eq!(after.check(&org, b"record", &old_tag).await, Err(unknown));
+}
+
+/// A classical half signs what verifies under its public key, and under no other.
+pub async fn classical_signer(signer: &dyn ClassicalSigner) {
+    for algorithm in [Algorithm::MlDsa65Ed25519, Algorithm::MlDsa65EcdsaP256] {
+        let (org, key) = ids();
+        let subject = Subject { org: &org, key: &key };
+        let new = signer.generate(subject, algorithm.classical()).await.unwrap();
+        let public_key =
+            PublicKey::from_halves(algorithm, &pq(algorithm.pq()).public_key(), &new.public_key).unwrap();
+        let input = input(algorithm);
+        let signature = signer.sign(half(&new), &public_key, &input).await.unwrap();
+        let blank = vec![0; algorithm.pq().signature_len()];
+        let signature = Signature::assemble(algorithm, &blank, &signature).unwrap();
+        assert!(verify(&public_key, input.message(), &signature).classical_ok);
+
+        let other = ClassicalSecret::from_bytes(algorithm.classical(), &[7; 32])
+            .unwrap()
+            .public_key()
+            .unwrap();
+        let other = PublicKey::from_halves(algorithm, public_key.pq(), &other).unwrap();
+        assert_eq!(
+            signer.sign(half(&new), &other, &input).await.err(),
+            Some(CustodyError::OtherPublicKey),
+            "it signed for another public key"
+        );
+    }
+}
+
+/// An ML-DSA half signs what verifies under its public key, and under no other.
+pub async fn pq_signer(signer: &dyn PqSigner) {
+    for algorithm in [
+        Algorithm::MlDsa44Ed25519,
+        Algorithm::MlDsa65Ed25519,
+        Algorithm::MlDsa87Ed25519,
+    ] {
+        let (org, key) = ids();
+        let subject = Subject { org: &org, key: &key };
+        let new = signer.generate(subject, algorithm.pq()).await.unwrap();
+        let classical = ClassicalSecret::from_bytes(ClassicalAlgorithm::Ed25519, &[7; 32]).unwrap();
+        let classical = classical.public_key().unwrap();
+        let public_key = PublicKey::from_halves(algorithm, &new.public_key, &classical).unwrap();
+        let input = input(algorithm);
+        let first = signer.sign(half(&new), &public_key, &input).await.unwrap();
+        let second = signer.sign(half(&new), &public_key, &input).await.unwrap();
+        assert_ne!(first, second, "signatures are hedged");
+        let signature = Signature::assemble(algorithm, &first, &[0; 64]).unwrap();
+        assert!(verify(&public_key, input.message(), &signature).pq_ok);
+
+        let other = PublicKey::from_halves(algorithm, &pq(algorithm.pq()).public_key(), &classical).unwrap();
+        assert_eq!(
+            signer.sign(half(&new), &other, &input).await.err(),
+            Some(CustodyError::OtherPublicKey),
+            "it signed for another public key"
+        );
+    }
+}
+
+fn half(new: &NewHalf) -> Half<'_> {
+    match &new.secret {
+        Kept::Here(secret) => Half::Opened(secret),
+        Kept::AtProvider(id) => Half::AtProvider(id),
+    }
+}
+
+fn input(algorithm: Algorithm) -> SigningInput {
+    let prehash = Prehash::derive(algorithm, b"payload");
+    SigningInput::user(algorithm, &Context::default(), &prehash).unwrap()
+}
+
+fn pq(set: MlDsaSet) -> PqSecret {
+    PqSecret::from_bytes(set, &[9; 32])
+}
+
+fn ids() -> (OrgId, KeyId) {
+    let now = Timestamp::now();
+    (OrgId::generate(now).unwrap(), KeyId::generate(now).unwrap())
+}
+
+fn flip(bytes: &mut [u8], bit: usize) {
+    let byte = bytes.get_mut(bit / 8).unwrap();
+    *byte ^= 1 << (bit % 8);
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}

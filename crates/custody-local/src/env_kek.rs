@@ -1,0 +1,315 @@
+//! The key-encryption key of the environment: it wraps data keys and tags records.
+//!
+//! `K(purpose, org) = HKDF-SHA256(ikm = KEK, salt = "", info = "postq-vault v1" || 0x00 || purpose || 0x00 || org)`, and
+//! `wrapped = 0x01 || kekId(8) || nonce(12) || AES-256-GCM(K("dek", org), nonce, DEK, aad)` with a tag of 16 bytes.
+
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use vault::{
+    custody::{CustodyError, Dek, KekId, KeyEncryption, NewDek, RootKek, Subject, WrappedDek},
+    id::OrgId,
+    providers::KekProvider,
+    random,
+    record_tag::RecordTag,
+    sealed,
+};
+use zeroize::Zeroizing;
+
+/// A key-encryption key: 32 bytes, erased when dropped, without `Debug`.
+pub struct Kek(Zeroizing<[u8; 32]>);
+
+/// The variable that holds the current key-encryption key.
+pub const KEK_VARIABLE: &str = "POSTQ_SIGNING_KEK";
+
+/// The variable that holds the previous one, while rows are being moved.
+pub const PREVIOUS_KEK_VARIABLE: &str = "POSTQ_SIGNING_KEK_PREVIOUS";
+
+/// Why an environment holds no key-encryption key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnvKekError {
+    /// The variable is not set.
+    #[error(
+        "set {KEK_VARIABLE} to 32 random bytes in base64, for example: export {KEK_VARIABLE}=$(openssl rand -base64 32)"
+    )]
+    Missing,
+    /// It is set, to something else.
+    #[error(
+        "{variable} is malformed: {source}; set it to 32 random bytes in base64, as `openssl rand -base64 32` prints them"
+    )]
+    Malformed {
+        /// Which variable.
+        variable: &'static str,
+        /// What is wrong with it.
+        source: KekError,
+    },
+}
+
+/// Why a string is no key-encryption key. It never repeats the string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KekError {
+    /// Not base64.
+    #[error("it is not padded standard base64")]
+    Base64,
+    /// Base64 of another length.
+    #[error("it holds {0} bytes where a key-encryption key has 32")]
+    Length(usize),
+}
+
+impl Kek {
+    /// Reads 32 bytes in padded standard base64; white space around it is no part of it.
+    ///
+    /// # Errors
+    /// [`KekError`].
+    pub fn from_base64(text: &str) -> Result<Self, KekError> {
+        let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| KekError::Base64)?);
+        let bytes: [u8; 32] = bytes
+            .as_slice()
+            .try_into()
+            .map_err(|_| KekError::Length(bytes.len()))?;
+        Ok(Self(Zeroizing::new(bytes)))
+    }
+
+    /// Makes one.
+    ///
+    /// # Errors
+    /// [`random::Unavailable`].
+    pub fn generate() -> Result<Self, random::Unavailable> {
+        Ok(Self(random::generate_secret()?))
+    }
+
+    /// The form in which it is kept: whoever has it can open every key of an embedded vault.
+    #[must_use]
+    pub fn expose_base64(&self) -> Zeroizing<String> {
+        Zeroizing::new(STANDARD.encode(self.0.as_slice()))
+    }
+
+    /// The first 8 bytes of SHA-256("postq-vault kek id v1" || KEK).
+    #[must_use]
+    pub fn derive_id(&self) -> KekId {
+        let hash = Sha256::new()
+            .chain_update(b"postq-vault kek id v1")
+            .chain_update(self.0.as_slice())
+            .finalize();
+        let mut id = [0; 8];
+        for (to, from) in id.iter_mut().zip(hash) {
+            *to = from;
+        }
+        KekId(id)
+    }
+
+    fn derive_key(&self, purpose: &str, org: &OrgId) -> Result<Zeroizing<[u8; 32]>, CustodyError> {
+        let info = [
+            b"postq-vault v1\0",
+            purpose.as_bytes(),
+            b"\0",
+            org.as_str().as_bytes(),
+        ]
+        .concat();
+        let mut key = Zeroizing::new([0; 32]);
+        // HKDF refuses only more than 255 blocks; this is one.
+        Hkdf::<Sha256>::new(None, self.0.as_slice())
+            .expand(&info, key.as_mut_slice())
+            .map_err(|_| CustodyError::NotAuthentic)?;
+        Ok(key)
+    }
+}
+
+/// The current key-encryption key and, while rows are being moved, the previous one.
+pub struct EnvKek {
+    current: Kek,
+    previous: Option<Kek>,
+}
+
+impl EnvKek {
+    /// New wrappings and tags are the current key's; both open old ones.
+    #[must_use]
+    pub const fn new(current: Kek, previous: Option<Kek>) -> Self {
+        Self { current, previous }
+    }
+
+    /// Reads the values of the two variables; an empty one is one that is not set.
+    ///
+    /// # Errors
+    /// [`EnvKekError`], which says what to set.
+    pub fn from_variables(current: Option<&str>, previous: Option<&str>) -> Result<Self, EnvKekError> {
+        let read = |variable, value: Option<&str>| match value.filter(|value| !value.trim().is_empty()) {
+            Some(value) => Kek::from_base64(value)
+                .map(Some)
+                .map_err(|source| EnvKekError::Malformed { variable, source }),
+            None => Ok(None),
+        };
+        let current = read(KEK_VARIABLE, current)?.ok_or(EnvKekError::Missing)?;
+        Ok(Self::new(current, read(PREVIOUS_KEK_VARIABLE, previous)?))
+    }
+
+    fn find(&self, id: KekId) -> Result<&Kek, CustodyError> {
+        std::iter::once(&self.current)
+            .chain(&self.previous)
+            .find(|kek| kek.derive_id() == id)
+            .ok_or(CustodyError::UnknownKek(id))
+    }
+
+    fn wrap(&self, subject: Subject<'_>, dek: &Dek) -> Result<WrappedDek, CustodyError> {
+        let id = self.current.derive_id();
+        let key = self.current.derive_key(DEK, subject.org)?;
+        let mut bytes = vec![VERSION];
+        bytes.extend(id.0);
+        bytes.extend(sealed::encrypt(&key, &aad(id, subject), dek.0.as_slice())?);
+        Ok(WrappedDek {
+            bytes,
+            kek_key_id: None,
+        })
+    }
+
+    fn unwrap(&self, subject: Subject<'_>, wrapped: &WrappedDek) -> Result<(KekId, Dek), CustodyError> {
+        let (id, body) = parse(wrapped).ok_or(CustodyError::NotAuthentic)?;
+        let key = self.find(id)?.derive_key(DEK, subject.org)?;
+        let dek = sealed::decrypt(&key, &aad(id, subject), body).ok_or(CustodyError::NotAuthentic)?;
+        let dek: [u8; 32] = dek
+            .as_slice()
+            .try_into()
+            .map_err(|_| CustodyError::NotAuthentic)?;
+        Ok((id, Dek(Zeroizing::new(dek))))
+    }
+}
+
+#[async_trait]
+impl KeyEncryption for EnvKek {
+    fn provider(&self) -> KekProvider {
+        KekProvider::Env
+    }
+
+    async fn generate_dek(&self, subject: Subject<'_>) -> Result<NewDek, CustodyError> {
+        let dek = Dek(random::generate_secret()?);
+        let wrapped = self.wrap(subject, &dek)?;
+        Ok(NewDek { dek, wrapped })
+    }
+
+    async fn unwrap_dek(&self, subject: Subject<'_>, wrapped: &WrappedDek) -> Result<Dek, CustodyError> {
+        self.unwrap(subject, wrapped).map(|(_, dek)| dek)
+    }
+
+    async fn rewrap_dek(
+        &self,
+        subject: Subject<'_>,
+        wrapped: &WrappedDek,
+    ) -> Result<Option<WrappedDek>, CustodyError> {
+        let (id, dek) = self.unwrap(subject, wrapped)?;
+        if id == self.current.derive_id() {
+            return Ok(None);
+        }
+        self.wrap(subject, &dek).map(Some)
+    }
+}
+
+#[async_trait]
+impl RootKek for EnvKek {
+    async fn current(&self) -> Result<KekId, CustodyError> {
+        Ok(self.current.derive_id())
+    }
+
+    async fn known(&self) -> Result<Vec<KekId>, CustodyError> {
+        Ok(std::iter::once(&self.current)
+            .chain(&self.previous)
+            .map(Kek::derive_id)
+            .collect())
+    }
+
+    async fn tag(&self, org: &OrgId, record: &[u8]) -> Result<RecordTag, CustodyError> {
+        let mac = mac(&self.current, org, record)?.finalize().into_bytes().into();
+        Ok(RecordTag::assemble(self.current.derive_id(), &mac))
+    }
+
+    async fn check(&self, org: &OrgId, record: &[u8], tag: &RecordTag) -> Result<bool, CustodyError> {
+        Ok(mac(self.find(tag.kek())?, org, record)?
+            .verify_slice(tag.mac())
+            .is_ok())
+    }
+}
+
+fn mac(kek: &Kek, org: &OrgId, record: &[u8]) -> Result<Hmac<Sha256>, CustodyError> {
+    let key = kek.derive_key("record", org)?;
+    // HMAC takes a key of any length.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_slice()).map_err(|_| CustodyError::NotAuthentic)?;
+    mac.update(record);
+    Ok(mac)
+}
+
+fn aad(id: KekId, subject: Subject<'_>) -> Vec<u8> {
+    ledger::canonical(&json!({
+        "kekId": id.to_string(),
+        "org": subject.org.as_str(),
+        "purpose": DEK,
+        "subject": subject.key.as_str(),
+        "v": 1,
+    }))
+}
+
+fn parse(wrapped: &WrappedDek) -> Option<(KekId, &[u8])> {
+    let (&VERSION, rest) = wrapped.bytes.split_first()? else {
+        return None;
+    };
+    let (id, body) = rest.split_first_chunk::<8>()?;
+    Some((KekId(*id), body))
+}
+
+const VERSION: u8 = 0x01;
+const DEK: &str = "dek";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kek(byte: u8) -> Kek {
+        Kek::from_base64(&STANDARD.encode([byte; 32])).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_environments_kek_wraps_as_every_provider_must() {
+        conformance::custody::key_encryption(&EnvKek::new(kek(1), None)).await;
+        conformance::custody::root_kek(&EnvKek::new(kek(1), None)).await;
+    }
+
+    #[tokio::test]
+    async fn the_previous_kek_opens_and_the_current_one_wraps() {
+        conformance::custody::kek_change(
+            &EnvKek::new(kek(1), None),
+            &EnvKek::new(kek(2), Some(kek(1))),
+            &EnvKek::new(kek(2), None),
+        )
+        .await;
+    }
+
+    #[test]
+    fn a_malformed_kek_is_refused_and_not_repeated() {
+        assert_eq!(Kek::from_base64("not base64!").err(), Some(KekError::Base64));
+        assert_eq!(
+            Kek::from_base64(&STANDARD.encode([1; 31])).err(),
+            Some(KekError::Length(31))
+        );
+        assert!(Kek::from_base64(&format!(" {}\n", STANDARD.encode([1; 32]))).is_ok());
+    }
+
+    #[test]
+    fn a_missing_or_malformed_variable_says_what_to_set() {
+        let refusal = |current, previous| {
+            EnvKek::from_variables(current, previous)
+                .err()
+                .unwrap()
+                .to_string()
+        };
+        assert!(refusal(None, None).contains("set POSTQ_SIGNING_KEK to 32 random bytes"));
+        assert!(refusal(Some(" "), None).contains("set POSTQ_SIGNING_KEK to 32 random bytes"));
+        let good = STANDARD.encode([1; 32]);
+        let malformed = refusal(Some(&good), Some("c2hvcnQ="));
+        assert!(
+            malformed.contains("POSTQ_SIGNING_KEK_PREVIOUS") && malformed.contains("5 bytes"),
+            "{malformed}"
+        );
+        assert!(EnvKek::from_variables(Some(&good), Some("")).is_ok());
+    }
+}

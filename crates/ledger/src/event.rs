@@ -1,0 +1,97 @@
+//! An event, the payload of a ledger entry before it has its place.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{canonical, sha256};
+
+/// What happened. The names are those of the ledger, for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EventType {
+    /// A key was made.
+    #[serde(rename = "key.created")]
+    KeyCreated,
+    /// A signature was committed; it may have left unless a [`EventType::SignatureWithheld`] follows.
+    #[serde(rename = "signature.issued")]
+    SignatureIssued,
+    /// A committed signature did not leave, because its key was revoked meanwhile.
+    #[serde(rename = "signature.withheld")]
+    SignatureWithheld,
+    /// A sign call was refused.
+    #[serde(rename = "signature.refused")]
+    SignatureRefused,
+    /// A signature was checked.
+    #[serde(rename = "signature.verified")]
+    SignatureVerified,
+    /// An API token was made.
+    #[serde(rename = "api_key.created")]
+    ApiKeyCreated,
+}
+
+/// One event of an organisation. Its place (`seq`) comes later and is no part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Event {
+    /// `evt_…`
+    pub id: String,
+    /// `org_…`
+    pub org: String,
+    /// What happened.
+    pub event_type: EventType,
+    /// The token (`apk_…`) or the worker on whose behalf.
+    pub actor_id: String,
+    /// What it happened to: a key, a token; null where nothing has an id.
+    pub subject_id: Option<String>,
+    /// RFC 3339 UTC with milliseconds.
+    pub issued_at: String,
+    /// Digests and ids; never a payload, never a secret.
+    pub data: Value,
+}
+
+impl Event {
+    /// The canonical payload without `seq`.
+    #[must_use]
+    pub fn canonical_without_seq(&self) -> Vec<u8> {
+        canonical(&json!({
+            "actorId": self.actor_id,
+            "data": self.data,
+            "eventType": self.event_type,
+            "id": self.id,
+            "issuedAt": self.issued_at,
+            "org": self.org,
+            "subjectId": self.subject_id,
+            "v": 1,
+        }))
+    }
+
+    /// SHA-256 over the canonical payload without `seq`: given to the caller at once, so that an event that never appears
+    /// in the ledger can be proven to have been promised.
+    #[must_use]
+    pub fn derive_digest(&self) -> [u8; 32] {
+        sha256(&self.canonical_without_seq())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_over_the_payload_without_its_place() {
+        let event = Event {
+            id: "evt_1".into(),
+            org: "org_1".into(),
+            event_type: EventType::KeyCreated,
+            actor_id: "apk_1".into(),
+            subject_id: None,
+            issued_at: "2026-01-02T03:04:05.678Z".into(),
+            data: json!({"b": 1, "a": "x"}),
+        };
+        let canonical = r#"{"actorId":"apk_1","data":{"a":"x","b":1},"eventType":"key.created","id":"evt_1","issuedAt":"2026-01-02T03:04:05.678Z","org":"org_1","subjectId":null,"v":1}"#;
+        assert_eq!(
+            String::from_utf8(event.canonical_without_seq()).unwrap(),
+            canonical
+        );
+        assert_eq!(event.derive_digest(), sha256(canonical.as_bytes()));
+    }
+}

@@ -1,0 +1,230 @@
+//! The data directory: the store's file and, unless the environment holds one, the key-encryption key.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, bail};
+use custody_local::{EnvKek, KEK_VARIABLE, Kek, PREVIOUS_KEK_VARIABLE};
+use store_sqlite::SqliteStore;
+use vault::{
+    custody::Custody,
+    ops::rewrap,
+    store::{Orgs, Store},
+};
+use zeroize::Zeroizing;
+
+/// What the environment says of key-encryption keys. Neither is ever printed.
+#[derive(Default)]
+pub struct KekVariables {
+    /// `POSTQ_SIGNING_KEK`
+    pub current: Option<Zeroizing<String>>,
+    /// `POSTQ_SIGNING_KEK_PREVIOUS`
+    pub previous: Option<Zeroizing<String>>,
+}
+
+impl KekVariables {
+    /// Reads the process's environment.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let read = |name| std::env::var(name).ok().map(Zeroizing::new);
+        Self {
+            current: read(KEK_VARIABLE),
+            previous: read(PREVIOUS_KEK_VARIABLE),
+        }
+    }
+}
+
+/// An opened data directory.
+pub struct DataDir {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The custody, with the key-encryption keys at hand.
+    pub custody: Arc<Custody>,
+    /// The file that was made to hold a new key-encryption key, if one was.
+    pub new_kek: Option<PathBuf>,
+}
+
+/// Opens a data directory, making it where there is none. It refuses a set of key-encryption keys that leaves a row
+/// unreadable.
+///
+/// # Errors
+/// A sentence that says what to set or where to look.
+pub async fn open(dir: &Path, variables: KekVariables) -> anyhow::Result<DataDir> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("the data directory `{}` cannot be made", dir.display()))?;
+    let path = dir.join(STORE_FILE);
+    private_file(&path).with_context(|| format!("`{}` cannot be made", path.display()))?;
+    let store = SqliteStore::open(&path)?;
+
+    let kek_file = dir.join(KEK_FILE);
+    let (current, new_kek) = match variables.current.filter(|kek| !kek.trim().is_empty()) {
+        Some(kek) => (kek, None),
+        None if kek_file.exists() => {
+            let kek = fs::read_to_string(&kek_file)
+                .with_context(|| format!("`{}` cannot be read", kek_file.display()))?;
+            (Zeroizing::new(kek), None)
+        }
+        None if store.any_org().await? => bail!(
+            "`{}` holds keys, but their key-encryption key is not here: set {KEK_VARIABLE} to it, or put `{}` back",
+            dir.display(),
+            kek_file.display()
+        ),
+        None => (write_new_kek(&kek_file)?, Some(kek_file)),
+    };
+    let kek = EnvKek::from_variables(
+        Some(&current),
+        variables.previous.as_ref().map(|kek| kek.as_str()),
+    )?;
+    let custody = Arc::new(custody_local::custody(kek));
+    let store: Arc<dyn Store> = Arc::new(store);
+    refuse_missing_keks(&store, &custody).await?;
+    Ok(DataDir {
+        store,
+        custody,
+        new_kek,
+    })
+}
+
+async fn refuse_missing_keks(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> anyhow::Result<()> {
+    let missing = rewrap::missing_keks(&crate::rewrap_ports(store, custody)).await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<String> = missing
+        .into_iter()
+        .map(|(kek, rows)| format!("{kek} ({rows} keys)"))
+        .collect();
+    bail!(
+        "keys are wrapped under key-encryption keys that are not loaded: {}. Set {PREVIOUS_KEK_VARIABLE} to the one in \
+         question and run `postq-vault rewrap`; nothing was changed",
+        missing.join(", ")
+    )
+}
+
+fn write_new_kek(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let kek = Kek::generate()?.expose_base64();
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(kek.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        // The name must be as durable as the bytes: without it, everything that is ever sealed is lost.
+        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().with_context(|| format!("`{}` cannot be written", path.display()))?;
+    Ok(kek)
+}
+
+fn private_file(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+}
+
+const STORE_FILE: &str = "vault.db";
+const KEK_FILE: &str = "signing-kek";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn variables(current: Option<&Kek>, previous: Option<&Kek>) -> KekVariables {
+        let text = |kek: &Kek| kek.expose_base64();
+        KekVariables {
+            current: current.map(text),
+            previous: previous.map(text),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_first_start_makes_a_private_kek_and_the_next_one_finds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("data");
+        let first = open(&dir, KekVariables::default()).await.unwrap();
+        let file = first.new_kek.unwrap();
+        for private in [&file, &dir.join(STORE_FILE)] {
+            assert_eq!(fs::metadata(private).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(
+            open(&dir, KekVariables::default())
+                .await
+                .unwrap()
+                .new_kek
+                .is_none()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_malformed_kek_says_what_to_set_and_is_not_repeated() {
+        let dir = tempfile::tempdir().unwrap();
+        let current = Some(Zeroizing::new("a-secret-that-is-malformed".to_owned()));
+        let refusal = open(
+            dir.path(),
+            KekVariables {
+                current,
+                previous: None,
+            },
+        )
+        .await
+        .err()
+        .unwrap();
+        let refusal = format!("{refusal:#}");
+        assert!(
+            refusal.contains(KEK_VARIABLE) && refusal.contains("32 random bytes"),
+            "{refusal}"
+        );
+        assert!(!refusal.contains("a-secret"), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn a_directory_in_use_does_not_start_under_another_kek_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (Kek::generate().unwrap(), Kek::generate().unwrap());
+        let opened = open(dir.path(), variables(Some(&old), None)).await.unwrap();
+        let ports = vault::ops::create_org::Ports {
+            custody: opened.custody,
+            writes: opened.store,
+        };
+        let request = vault::ops::create_org::Request {
+            name: "org".into(),
+            environment: vault::caller::Environment::Live,
+            token: None,
+        };
+        vault::ops::create_org::create_org(&ports, request).await.unwrap();
+
+        let refusal = open(dir.path(), KekVariables::default())
+            .await
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(refusal.contains("POSTQ_SIGNING_KEK"), "{refusal}");
+        let refusal = open(dir.path(), variables(Some(&new), None))
+            .await
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            refusal.contains(&old.derive_id().to_string()) && refusal.contains("(1 keys)"),
+            "{refusal}"
+        );
+        assert!(open(dir.path(), variables(Some(&new), Some(&old))).await.is_ok());
+    }
+}

@@ -1,0 +1,280 @@
+//! The command line of the embedded vault.
+#![expect(
+    clippy::print_stdout,
+    reason = "what a command answers goes to standard output, words go to standard error"
+)]
+
+use std::{
+    io::IsTerminal,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum::http::HeaderValue;
+use clap::{Parser, Subcommand};
+use server::data_dir::{self, DataDir, KekVariables};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use vault::{
+    caller::Environment,
+    ops::{create_org, rewrap},
+    token::Secret,
+};
+
+/// PostQ Vault: sign with two keys at once, one post-quantum and one classical
+#[derive(Parser)]
+#[command(name = "postq-vault", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API over the embedded store; a first start makes an organisation and prints its first token
+    Serve {
+        #[command(flatten)]
+        data: Data,
+        /// Where to listen
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+        listen: SocketAddr,
+        /// Origins that may call from a browser, separated by commas
+        #[arg(
+            long,
+            value_name = "ORIGINS",
+            env = "POSTQ_CORS_ORIGINS",
+            value_delimiter = ','
+        )]
+        cors_origins: Vec<String>,
+    },
+    /// Make organisations
+    #[command(subcommand)]
+    Org(Org),
+    /// Move every key to the current key-encryption key (`POSTQ_SIGNING_KEK`) from the previous one
+    /// (`POSTQ_SIGNING_KEK_PREVIOUS`); safe to stop and run again
+    Rewrap {
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Print the version
+    Version,
+}
+
+#[derive(Subcommand)]
+enum Org {
+    /// Make an organisation with its ledger key, and print its first token
+    Create {
+        /// 1 to 128 characters
+        name: String,
+        /// Its tokens begin with `pq_test_`
+        #[arg(long)]
+        test: bool,
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+#[derive(clap::Args)]
+struct Data {
+    /// The data directory
+    #[arg(long = "data", value_name = "DIR", env = "POSTQ_DATA", default_value = "data")]
+    dir: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr();
+    let done = match cli.command {
+        Command::Serve {
+            data,
+            listen,
+            cors_origins,
+        } => serve(&data.dir, listen, &cors_origins).await,
+        Command::Org(Org::Create { name, test, data }) => make_org(&data.dir, name, test).await,
+        Command::Rewrap { data } => move_keys(&data.dir).await,
+        Command::Version => {
+            println!("postq-vault {}", env!("CARGO_PKG_VERSION"));
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &[String]) -> anyhow::Result<ExitCode> {
+    let origins = cors_origins
+        .iter()
+        .map(|origin| origin.trim())
+        .filter(|origin| !origin.is_empty())
+        .map(|origin| HeaderValue::from_str(origin).with_context(|| format!("`{origin}` is no origin")))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let data = open(dir).await?;
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; name another address with --listen"))?;
+    let address = listener.local_addr()?;
+
+    println!("PostQ Vault {}", env!("CARGO_PKG_VERSION"));
+    println!("address  http://{address}");
+    if data.store.any_org().await? {
+        println!(
+            "token    shown when its organisation was made; `postq-vault org create NAME` makes another"
+        );
+    } else {
+        first_org(&data).await?;
+    }
+
+    let app = server::app(&data.store, &data.custody, &origins);
+    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+        stop_signal().await;
+        tracing::info!("stopping: requests under way are finished first");
+        // Nobody may be listening any more, which is as good.
+        let _ = stopping.send(());
+    });
+    tracing::info!(%address, data = %dir.display(), "serving");
+    tokio::select! {
+        served = serving => served?,
+        () = overdue(stopped) => tracing::warn!("requests under way took over {GRACE:?} and were cut off"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The organisation of a first start. Its token is the operator's where `POSTQ_BOOTSTRAP_TOKEN` presets one.
+async fn first_org(data: &DataDir) -> anyhow::Result<()> {
+    let preset = match std::env::var(BOOTSTRAP_VARIABLE) {
+        Ok(token) => {
+            Some(Secret::parse(&token).with_context(|| format!("{BOOTSTRAP_VARIABLE} is no token"))?)
+        }
+        Err(_) => None,
+    };
+    let is_preset = preset.is_some();
+    let is_test = preset
+        .as_ref()
+        .is_some_and(|token| token.expose().starts_with("pq_test_"));
+    let environment = if is_test {
+        Environment::Test
+    } else {
+        Environment::Live
+    };
+    let request = create_org::Request {
+        name: "default".to_owned(),
+        environment,
+        token: preset,
+    };
+    let made = create_org::create_org(&org_ports(data), request).await?;
+    println!("org      {}", made.org);
+    if is_preset {
+        println!("token    the one in {BOOTSTRAP_VARIABLE}");
+    } else {
+        println!("token    {}", made.token.expose());
+        println!("         shown this once: keep it where you keep secrets");
+    }
+    Ok(())
+}
+
+async fn make_org(dir: &Path, name: String, test: bool) -> anyhow::Result<ExitCode> {
+    let data = open(dir).await?;
+    let environment = if test {
+        Environment::Test
+    } else {
+        Environment::Live
+    };
+    let request = create_org::Request {
+        name,
+        environment,
+        token: None,
+    };
+    let made = create_org::create_org(&org_ports(&data), request).await?;
+    println!("org    {}", made.org);
+    println!("token  {}", made.token.expose());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn move_keys(dir: &Path) -> anyhow::Result<ExitCode> {
+    let data = open(dir).await?;
+    let done = rewrap::rewrap(&server::rewrap_ports(&data.store, &data.custody)).await?;
+    println!("moved              {}", done.moved);
+    println!("already current    {}", done.current);
+    println!("changed meanwhile  {}", done.changed_meanwhile);
+    println!("refused            {}", done.refused.len());
+    for key in &done.refused {
+        println!("  {key}: its record failed its integrity check and was left as it is");
+    }
+    if done.changed_meanwhile == 0 && done.refused.is_empty() {
+        tracing::info!(
+            "every key is under the current key-encryption key: the previous one can be forgotten"
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    if done.changed_meanwhile > 0 {
+        tracing::warn!("keys changed while they were being moved: run `postq-vault rewrap` again");
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+async fn open(dir: &Path) -> anyhow::Result<DataDir> {
+    let data = data_dir::open(dir, KekVariables::from_env()).await?;
+    if let Some(file) = &data.new_kek {
+        tracing::warn!(
+            file = %file.display(),
+            "a new key-encryption key was made beside the data it protects. This is the embedded default, for trying the \
+             vault out: whoever copies this directory has every key. Elsewhere, set POSTQ_SIGNING_KEK"
+        );
+    }
+    Ok(data)
+}
+
+fn org_ports(data: &DataDir) -> create_org::Ports {
+    create_org::Ports {
+        custody: data.custody.clone(),
+        writes: data.store.clone(),
+    }
+}
+
+async fn stop_signal() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        // Without a handler there is nothing to wait for but the other signal.
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+async fn overdue(stopped: tokio::sync::oneshot::Receiver<()>) {
+    match stopped.await {
+        Ok(()) => tokio::time::sleep(GRACE).await,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// To standard error: for people on a terminal, else JSON lines. `RUST_LOG` chooses.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        log.with_target(false).init();
+    } else {
+        log.json().flatten_event(true).with_current_span(false).init();
+    }
+}
+
+const BOOTSTRAP_VARIABLE: &str = "POSTQ_BOOTSTRAP_TOKEN";
+
+/// How long requests under way may take once the server was asked to stop.
+const GRACE: Duration = Duration::from_secs(20);

@@ -1,0 +1,15 @@
+//! The vault's store over SQLite: one file, written ahead (WAL), synced at every commit, with deleted bytes overwritten.
+//!
+//! In scope: every port of [`vault::store`], and the file's schema and its migrations. Out of scope: what any of it means.
+//!
+//! One connection writes, behind a lock, so a transaction never meets another; a few read, and each read sees every commit
+//! that came before it. Both run off the async threads.
+
+#[cfg(test)]
+mod conformance_tests;
+mod connection;
+mod reads;
+mod rows;
+mod writes;
+
+pub use connection::{OpenError, SqliteStore};

@@ -1,0 +1,163 @@
+//! Rows to records: what the vault would not have written is refused by the name of its column.
+
+use composite::{Algorithm, PublicKey};
+use rusqlite::{OptionalExtension, Row, Transaction, types::FromSql};
+use vault::{
+    Timestamp,
+    custody::WrappedDek,
+    id::{Id, Kind},
+    providers::KekProvider,
+    record_tag::RecordTag,
+    store::{Hold, KekHold, KeyRecord, OrgRecord, StoreError, TokenRecord},
+    token::TokenHash,
+};
+
+use crate::connection::unavailable;
+
+/// The columns of [`key`], in its order.
+pub(crate) const KEY_COLUMNS: &str = "org, id, kind, name, metadata, status, algorithm, public_key, fingerprint, \
+     kek_provider, kek_key_id, wrapped_dek, key_provider, classical_key_id, pq_provider, pq_key_id, record_tag, \
+     created_at, revoked_at, predecessor, successor, tier";
+
+/// A row that is not what the vault would have written, by its first such column.
+pub(crate) type Corrupt = &'static str;
+
+pub(crate) fn key(row: &Row<'_>) -> Result<KeyRecord, Corrupt> {
+    let public_key = PublicKey::from_json(&get::<String>(row, "public_key")?).map_err(|_| "public_key")?;
+    if parsed::<Algorithm>(row, "algorithm")? != public_key.algorithm() {
+        return Err("algorithm");
+    }
+    if get::<Vec<u8>>(row, "fingerprint")? != public_key.derive_fingerprint() {
+        return Err("fingerprint");
+    }
+    let tag = match get::<Option<Vec<u8>>>(row, "record_tag")? {
+        Some(tag) => Some(RecordTag::from_bytes(&tag).ok_or("record_tag")?),
+        None => None,
+    };
+    let record = KeyRecord {
+        org: id(row, "org")?,
+        id: id(row, "id")?,
+        kind: parsed(row, "kind")?,
+        name: get(row, "name")?,
+        metadata: serde_json::from_str(&get::<String>(row, "metadata")?).map_err(|_| "metadata")?,
+        status: parsed(row, "status")?,
+        public_key,
+        kek: kek(row)?,
+        classical: Hold {
+            provider: parsed(row, "key_provider")?,
+            key_id: get(row, "classical_key_id")?,
+        },
+        pq: Hold {
+            provider: parsed(row, "pq_provider")?,
+            key_id: get(row, "pq_key_id")?,
+        },
+        tag,
+        created_at: time(row, "created_at")?.ok_or("created_at")?,
+        revoked_at: time(row, "revoked_at")?,
+        predecessor: optional_id(row, "predecessor")?,
+        successor: optional_id(row, "successor")?,
+    };
+    // The tier stands on the row only to be filtered by, while the key has all that it derives from.
+    if record.kek.is_some() && u8::from(record.tier()) != get::<u8>(row, "tier")? {
+        return Err("tier");
+    }
+    Ok(record)
+}
+
+pub(crate) fn org(row: &Row<'_>) -> Result<OrgRecord, Corrupt> {
+    Ok(OrgRecord {
+        id: id(row, "id")?,
+        name: get(row, "name")?,
+        environment: parsed(row, "environment")?,
+        external_id: get(row, "external_id")?,
+        ledger_key: id(row, "ledger_key")?,
+        created_at: time(row, "created_at")?.ok_or("created_at")?,
+    })
+}
+
+pub(crate) fn token(row: &Row<'_>) -> Result<TokenRecord, Corrupt> {
+    Ok(TokenRecord {
+        id: id(row, "id")?,
+        org: id(row, "org")?,
+        hash: TokenHash(get(row, "hash")?),
+        name: get(row, "name")?,
+        scopes: serde_json::from_str(&get::<String>(row, "scopes")?).map_err(|_| "scopes")?,
+        created_at: time(row, "created_at")?.ok_or("created_at")?,
+        revoked_at: time(row, "revoked_at")?,
+    })
+}
+
+/// Reads at most one row and what it says.
+pub(crate) fn find<T>(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    params: impl rusqlite::Params,
+    parse: impl FnOnce(&Row<'_>) -> Result<T, Corrupt>,
+) -> Result<Option<Result<T, Corrupt>>, StoreError> {
+    let mut statement = transaction.prepare_cached(sql).map_err(unavailable)?;
+    statement
+        .query_row(params, |row| Ok(parse(row)))
+        .optional()
+        .map_err(unavailable)
+}
+
+/// Reads all rows and what each says.
+pub(crate) fn all<T>(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    params: impl rusqlite::Params,
+    mut parse: impl FnMut(&Row<'_>) -> T,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = transaction.prepare_cached(sql).map_err(unavailable)?;
+    let rows = statement
+        .query_map(params, |row| Ok(parse(row)))
+        .map_err(unavailable)?;
+    rows.collect::<Result<_, _>>().map_err(unavailable)
+}
+
+pub(crate) fn get<T: FromSql>(row: &Row<'_>, column: Corrupt) -> Result<T, Corrupt> {
+    row.get(column).map_err(|_| column)
+}
+
+pub(crate) fn id<K: Kind>(row: &Row<'_>, column: Corrupt) -> Result<Id<K>, Corrupt> {
+    parsed(row, column)
+}
+
+fn kek(row: &Row<'_>) -> Result<Option<KekHold>, Corrupt> {
+    let provider = get::<Option<String>>(row, "kek_provider")?;
+    let wrapped = get::<Option<Vec<u8>>>(row, "wrapped_dek")?;
+    let kek_key_id = get(row, "kek_key_id")?;
+    match (provider, wrapped) {
+        (Some(provider), Some(bytes)) => {
+            let provider: KekProvider = provider.parse().map_err(|_| "kek_provider")?;
+            Ok(Some(KekHold {
+                provider,
+                wrapped: WrappedDek { bytes, kek_key_id },
+            }))
+        }
+        (None, None) => Ok(None),
+        _ => Err("wrapped_dek"),
+    }
+}
+
+fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: Corrupt) -> Result<T, Corrupt> {
+    get::<String>(row, column)?.parse().map_err(|_| column)
+}
+
+fn optional_id<K: Kind>(row: &Row<'_>, column: Corrupt) -> Result<Option<Id<K>>, Corrupt> {
+    match get::<Option<String>>(row, column)? {
+        Some(text) => text.parse().map(Some).map_err(|_| column),
+        None => Ok(None),
+    }
+}
+
+fn time(row: &Row<'_>, column: Corrupt) -> Result<Option<Timestamp>, Corrupt> {
+    match get::<Option<i64>>(row, column)? {
+        Some(millis) => u64::try_from(millis)
+            .ok()
+            .and_then(Timestamp::from_millis)
+            .map(Some)
+            .ok_or(column),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,237 @@
+//! Who holds keys: the traits that the vault calls, and the registry of those that this process has.
+//!
+//! A provider is a plain struct behind one of these traits. What the vault hands it names the organisation and the key, so
+//! that a provider can bind what it does to both.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use composite::{CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, MlDsaSet, PublicKey, SECRET_LEN, SigningInput};
+use zeroize::Zeroizing;
+
+use crate::{
+    Error,
+    id::{KeyId, OrgId},
+    providers::{KekProvider, KeyProvider, PqProvider},
+    random,
+    record_tag::RecordTag,
+};
+
+/// Wraps the data keys of hybrid keys.
+#[async_trait]
+pub trait KeyEncryption: Send + Sync {
+    /// The name of the axis' value that this is.
+    fn provider(&self) -> KekProvider;
+
+    /// Makes a fresh data key of 32 random bytes, wrapped so that it opens for this organisation and key alone.
+    async fn generate_dek(&self, subject: Subject<'_>) -> Result<NewDek, CustodyError>;
+
+    /// Opens a wrapped data key.
+    ///
+    /// Fails with [`CustodyError::NotAuthentic`] for bytes that were wrapped for another subject or were changed, as far as
+    /// the provider binds them, and with [`CustodyError::UnknownKek`] where the key that wrapped them is not at hand.
+    async fn unwrap_dek(&self, subject: Subject<'_>, wrapped: &WrappedDek) -> Result<Dek, CustodyError>;
+
+    /// Wraps a data key anew under the provider's current key; `None` where it already is.
+    async fn rewrap_dek(
+        &self,
+        subject: Subject<'_>,
+        wrapped: &WrappedDek,
+    ) -> Result<Option<WrappedDek>, CustodyError>;
+}
+
+/// Holds the classical halves of hybrid keys.
+#[async_trait]
+pub trait ClassicalSigner: Send + Sync {
+    /// The name of the axis' value that this is.
+    fn provider(&self) -> KeyProvider;
+
+    /// Makes a half.
+    async fn generate(
+        &self,
+        subject: Subject<'_>,
+        algorithm: ClassicalAlgorithm,
+    ) -> Result<NewHalf, CustodyError>;
+
+    /// Signs M': 64 bytes, Ed25519 or ECDSA r‖s with low s.
+    ///
+    /// A holder of opened secrets derives the public half again and fails with [`CustodyError::OtherPublicKey`] where it is
+    /// not the one in `public_key`.
+    async fn sign(
+        &self,
+        half: Half<'_>,
+        public_key: &PublicKey,
+        input: &SigningInput,
+    ) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], CustodyError>;
+}
+
+/// Holds the ML-DSA halves of hybrid keys.
+#[async_trait]
+pub trait PqSigner: Send + Sync {
+    /// The name of the axis' value that this is.
+    fn provider(&self) -> PqProvider;
+
+    /// Makes a half.
+    async fn generate(&self, subject: Subject<'_>, set: MlDsaSet) -> Result<NewHalf, CustodyError>;
+
+    /// Signs M' under the label as context, or its external mu: hedged, of the parameter set's length.
+    ///
+    /// A holder of opened secrets derives the public half again and fails with [`CustodyError::OtherPublicKey`] where it is
+    /// not the one in `public_key`.
+    async fn sign(
+        &self,
+        half: Half<'_>,
+        public_key: &PublicKey,
+        input: &SigningInput,
+    ) -> Result<Vec<u8>, CustodyError>;
+}
+
+/// The vault's own key-encryption key, in its other role: it tags the records that the vault writes, so that whoever can
+/// write the database can make no key of their own pass.
+#[async_trait]
+pub trait RootKek: Send + Sync {
+    /// The id of the key that new tags name.
+    async fn current(&self) -> Result<KekId, CustodyError>;
+
+    /// The ids of all keys at hand, the current one first.
+    async fn known(&self) -> Result<Vec<KekId>, CustodyError>;
+
+    /// Tags a record of an organisation under the current key.
+    async fn tag(&self, org: &OrgId, record: &[u8]) -> Result<RecordTag, CustodyError>;
+
+    /// Checks a tag in constant time. `Ok(false)` where it is not the record's; [`CustodyError::UnknownKek`] where the key
+    /// that it names is not at hand.
+    async fn check(&self, org: &OrgId, record: &[u8], tag: &RecordTag) -> Result<bool, CustodyError>;
+}
+
+/// Whose key it is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The organisation.
+    pub org: &'a OrgId,
+    /// The hybrid key.
+    pub key: &'a KeyId,
+}
+
+/// A data key: 32 bytes, erased when dropped, without `Debug`.
+pub struct Dek(pub Zeroizing<[u8; 32]>);
+
+/// A data key as a provider wrapped it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedDek {
+    /// The wrapped bytes, in the provider's own form.
+    pub bytes: Vec<u8>,
+    /// The provider's complete name for the key that wrapped them; `None` for the vault's own.
+    pub kek_key_id: Option<String>,
+}
+
+/// A data key just made.
+pub struct NewDek {
+    /// In the clear, for sealing.
+    pub dek: Dek,
+    /// Wrapped, for storing.
+    pub wrapped: WrappedDek,
+}
+
+/// The secret of a half that the vault keeps: 32 bytes, erased when dropped, without `Debug`.
+pub struct HalfSecret(pub Zeroizing<[u8; SECRET_LEN]>);
+
+/// A half just made.
+pub struct NewHalf {
+    /// Its encoded public key.
+    pub public_key: Vec<u8>,
+    /// Where its secret is.
+    pub secret: Kept,
+}
+
+/// Where the secret of a new half is.
+pub enum Kept {
+    /// Here, for the vault to seal under the key's data key.
+    Here(HalfSecret),
+    /// At the provider, under its complete name for it.
+    AtProvider(String),
+}
+
+/// A half that is to sign.
+#[derive(Clone, Copy)]
+pub enum Half<'a> {
+    /// Its seal was opened for this signature.
+    Opened(&'a HalfSecret),
+    /// The provider's complete name for it.
+    AtProvider(&'a str),
+}
+
+/// The first 8 bytes of SHA-256 over a fixed prefix and the key-encryption key; it gives nothing of the key away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KekId(pub [u8; 8]);
+
+impl std::fmt::Display for KekId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// Why a provider did not do what the vault asked. No variant carries a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CustodyError {
+    /// The bytes name a key-encryption key that is not at hand.
+    #[error("key-encryption key {0} is not loaded")]
+    UnknownKek(KekId),
+    /// The bytes are not what this provider wrapped for this subject.
+    #[error("the wrapped bytes are not authentic")]
+    NotAuthentic,
+    /// The half's secret belongs to another public key.
+    #[error("the half belongs to another public key")]
+    OtherPublicKey,
+    /// A half was handed to a holder that has none of its kind.
+    #[error("this holder does not hold such a half")]
+    NotHeldHere,
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] random::Unavailable),
+    /// The signature could not be computed.
+    #[error(transparent)]
+    Composite(#[from] composite::Error),
+}
+
+/// The providers that this process has.
+#[derive(Clone)]
+pub struct Custody {
+    /// Tags records.
+    pub root: Arc<dyn RootKek>,
+    /// Those that wrap data keys.
+    pub keks: Vec<Arc<dyn KeyEncryption>>,
+    /// Those that hold classical halves.
+    pub classical: Vec<Arc<dyn ClassicalSigner>>,
+    /// Those that hold ML-DSA halves.
+    pub pq: Vec<Arc<dyn PqSigner>>,
+}
+
+impl Custody {
+    pub(crate) fn kek(&self, provider: KekProvider) -> Result<&dyn KeyEncryption, Error> {
+        find(&self.keks, |p| p.provider() == provider, provider.name())
+    }
+
+    pub(crate) fn classical(&self, provider: KeyProvider) -> Result<&dyn ClassicalSigner, Error> {
+        find(&self.classical, |p| p.provider() == provider, provider.name())
+    }
+
+    pub(crate) fn pq(&self, provider: PqProvider) -> Result<&dyn PqSigner, Error> {
+        find(&self.pq, |p| p.provider() == provider, provider.name())
+    }
+}
+
+fn find<'a, P: ?Sized>(
+    providers: &'a [Arc<P>],
+    is_it: impl Fn(&P) -> bool,
+    provider: &'static str,
+) -> Result<&'a P, Error> {
+    providers
+        .iter()
+        .map(AsRef::as_ref)
+        .find(|p| is_it(p))
+        .ok_or(Error::ProviderUnavailable {
+            provider,
+            reason: "not part of this deployment; `env` and `postq-managed` are",
+        })
+}

@@ -1,0 +1,214 @@
+//! What an operation answers when it does not do what was asked.
+
+use composite::Algorithm;
+
+use crate::{
+    caller::Scope,
+    custody::CustodyError,
+    id::{IdError, KeyId},
+    random,
+    store::StoreError,
+};
+
+/// Every way an operation ends without doing what was asked. The text of each is for the caller; what only the operator
+/// may know hangs on it as its source.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No token, or none that is valid. It says nothing of which.
+    #[error("a valid API token is needed: send `Authorization: Bearer pq_live_…`")]
+    Unauthenticated,
+    /// The token is valid and may not do this.
+    #[error("this token lacks the scope `{scope}`")]
+    MissingScope {
+        /// The scope that would do.
+        scope: Scope,
+    },
+    /// Nothing of that id in the caller's organisation; another organisation's is no different.
+    #[error("there is no {what} of that id in this organisation")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// The request is malformed.
+    #[error("`{field}`: {reason}")]
+    Invalid {
+        /// The field at fault, as the caller wrote it.
+        field: String,
+        /// What would be right.
+        reason: String,
+    },
+    /// A context that belongs to the vault's own statements.
+    #[error("contexts that begin with `postq-vault` are reserved for the vault's own statements")]
+    ReservedContext,
+    /// The payload is over the limit.
+    #[error(
+        "a payload has at most {limit} bytes; hash a larger one yourself and send the digest as `prehash`: the signature \
+         is the same"
+    )]
+    PayloadTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The key was revoked.
+    #[error("key {key} is revoked; it signs no more")]
+    KeyRevoked {
+        /// The key.
+        key: KeyId,
+    },
+    /// The key was rotated.
+    #[error("key {key} was superseded; sign with its successor {successor}")]
+    KeySuperseded {
+        /// The key that was asked to sign.
+        key: KeyId,
+        /// The key that followed it.
+        successor: KeyId,
+    },
+    /// Nothing can do this, and the sentence says what would work.
+    #[error("{reason}")]
+    UnsupportedCombination {
+        /// Why, and what would work.
+        reason: String,
+    },
+    /// The algorithm has no encoding under an object identifier.
+    #[error("{algorithm} has no standard encoding: its label is this vault's own; ask for format=json")]
+    NoStandardEncoding {
+        /// The key's algorithm.
+        algorithm: Algorithm,
+    },
+    /// This deployment has no such provider.
+    #[error("provider `{provider}` is {reason}")]
+    ProviderUnavailable {
+        /// The provider as the caller named it.
+        provider: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// What is stored of a key was not written by this vault, so it is not used.
+    #[error("the stored record of key {key} failed its integrity check; the vault refuses to use it")]
+    KeyIntegrity {
+        /// The key.
+        key: KeyId,
+        /// What did not fit, for the operator.
+        source: IntegrityFault,
+    },
+    /// The store did not answer.
+    #[error("the vault's store is unavailable; nothing was released, try again")]
+    StoreUnavailable {
+        /// Why, for the operator.
+        source: StoreError,
+    },
+    /// A fault of the vault's own.
+    #[error("the vault failed; nothing was released")]
+    Internal {
+        /// What, for the operator.
+        source: InternalFault,
+    },
+}
+
+/// Which of the checks on a key's stored record failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IntegrityFault {
+    /// A field that no version of the vault would have written.
+    #[error("column `{0}` holds what the vault would not have written")]
+    Column(&'static str),
+    /// An active key without its tag.
+    #[error("the record has no tag")]
+    NoTag,
+    /// The tag is not the one over this record.
+    #[error("the record's tag does not match")]
+    Tag,
+    /// The tag or the wrapped key names a key-encryption key that this process does not have.
+    #[error("the record names key-encryption key {0}, which is not loaded")]
+    UnknownKek(String),
+    /// The wrapped data key does not open.
+    #[error("the wrapped data key does not open")]
+    WrappedDek,
+    /// A sealed half is missing.
+    #[error("the sealed {0} half is missing")]
+    NoSeal(&'static str),
+    /// A sealed half does not open.
+    #[error("the sealed {0} half does not open")]
+    Seal(&'static str),
+    /// A half's secret belongs to another public key.
+    #[error("the {0} half belongs to another public key")]
+    PublicHalf(&'static str),
+    /// A signature put together from the stored halves does not verify.
+    #[error("the signature does not verify under the stored public key")]
+    Signature,
+}
+
+/// A fault of the vault's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InternalFault {
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] random::Unavailable),
+    /// A composite operation that cannot fail on checked input failed.
+    #[error(transparent)]
+    Composite(composite::Error),
+    /// A custody provider failed on its own.
+    #[error(transparent)]
+    Custody(CustodyError),
+}
+
+impl Error {
+    /// A refusal of one field.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    pub(crate) fn integrity(key: &KeyId, source: IntegrityFault) -> Self {
+        Self::KeyIntegrity {
+            key: key.clone(),
+            source,
+        }
+    }
+
+    pub(crate) fn composite(source: composite::Error) -> Self {
+        Self::Internal {
+            source: InternalFault::Composite(source),
+        }
+    }
+}
+
+/// An id that is none names nothing: the same answer as for one that is unknown.
+impl From<IdError> for Error {
+    fn from(_: IdError) -> Self {
+        Self::NotFound { what: "key" }
+    }
+}
+
+impl From<CustodyError> for Error {
+    fn from(source: CustodyError) -> Self {
+        Self::Internal {
+            source: InternalFault::Custody(source),
+        }
+    }
+}
+
+impl From<random::Unavailable> for Error {
+    fn from(source: random::Unavailable) -> Self {
+        Self::Internal {
+            source: source.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(source: StoreError) -> Self {
+        match source {
+            StoreError::Corrupt {
+                key: Some(key),
+                column,
+            } => Self::KeyIntegrity {
+                key,
+                source: IntegrityFault::Column(column),
+            },
+            source => Self::StoreUnavailable { source },
+        }
+    }
+}

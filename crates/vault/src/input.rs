@@ -1,0 +1,110 @@
+//! What callers send to be signed or checked, and the limits on what they name and note.
+
+use composite::{Algorithm, Context, Prehash};
+use ledger::Content;
+
+use crate::{Error, encoding::Base64};
+
+/// A payload's limit in bytes, 4 MiB: with base64 it stays under the 6 MB that a function may be called with.
+pub const MAX_PAYLOAD: usize = 4 * 1024 * 1024;
+
+/// A name's limit in characters.
+pub const MAX_NAME: usize = 128;
+
+/// Metadata's limits: members, and bytes in canonical JSON.
+pub const MAX_METADATA: (usize, usize) = (16, 1024);
+
+/// A payload, or a digest in its place.
+pub enum Message {
+    /// The payload itself, 0 bytes to [`MAX_PAYLOAD`].
+    Payload(Vec<u8>),
+    /// PH(payload), of a length that only the key's algorithm can judge.
+    Prehash(Vec<u8>),
+}
+
+impl Message {
+    /// Takes exactly one of the two.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for both or neither, [`Error::PayloadTooLarge`].
+    pub fn new(payload: Option<Base64>, prehash: Option<Base64>) -> Result<Self, Error> {
+        match (payload, prehash) {
+            (Some(Base64(payload)), None) if payload.len() > MAX_PAYLOAD => {
+                Err(Error::PayloadTooLarge { limit: MAX_PAYLOAD })
+            }
+            (Some(Base64(payload)), None) => Ok(Self::Payload(payload)),
+            (None, Some(Base64(prehash))) => Ok(Self::Prehash(prehash)),
+            (Some(_), Some(_)) => Err(Error::invalid(
+                "prehash",
+                "send either `payload` or `prehash`, not both",
+            )),
+            (None, None) => Err(Error::invalid(
+                "payload",
+                "send `payload`, or its digest as `prehash`",
+            )),
+        }
+    }
+
+    /// What M' holds of it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a prehash that has not the length of the algorithm's hash.
+    pub fn derive_prehash(&self, algorithm: Algorithm) -> Result<Prehash, Error> {
+        match self {
+            Self::Payload(payload) => Ok(Prehash::derive(algorithm, payload)),
+            Self::Prehash(digest) => {
+                Prehash::from_bytes(algorithm, digest).map_err(|e| Error::invalid("prehash", e))
+            }
+        }
+    }
+
+    /// SHA-256 of the payload in lower-case hex; never taken from a caller.
+    #[must_use]
+    pub fn payload_sha256(&self) -> Option<String> {
+        match self {
+            Self::Payload(payload) => Some(hex::encode(ledger::sha256(payload))),
+            Self::Prehash(_) => None,
+        }
+    }
+
+    /// The payload's size in bytes.
+    #[must_use]
+    pub fn payload_size(&self) -> Option<usize> {
+        match self {
+            Self::Payload(payload) => Some(payload.len()),
+            Self::Prehash(_) => None,
+        }
+    }
+}
+
+/// A context of any bytes, as verification takes it.
+///
+/// # Errors
+/// [`Error::Invalid`] over 255 bytes.
+pub fn context(bytes: Option<Base64>) -> Result<Context, Error> {
+    Context::new(bytes.unwrap_or_default().0).map_err(|e| Error::invalid("context", e))
+}
+
+/// A name of 1 to 128 characters without control characters.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn name(name: &str) -> Result<(), Error> {
+    let length = name.chars().count();
+    if length == 0 || length > MAX_NAME || name.chars().any(char::is_control) {
+        let reason = format!("a name has 1 to {MAX_NAME} characters, none of them a control character");
+        return Err(Error::invalid("name", reason));
+    }
+    Ok(())
+}
+
+/// Metadata of at most 16 members and 1 KiB.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn metadata(metadata: &Content) -> Result<(), Error> {
+    let (members, bytes) = MAX_METADATA;
+    metadata
+        .check_size(members, bytes)
+        .map_err(|e| Error::invalid("metadata", e))
+}

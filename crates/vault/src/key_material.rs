@@ -1,0 +1,232 @@
+//! How a hybrid key comes to be, and how its two halves sign: the same for user keys and ledger keys.
+
+use composite::{Algorithm, PublicKey, Signature, SigningInput, verify};
+use futures::future::{try_join, try_join3};
+use ledger::Content;
+
+use crate::{
+    Error, Timestamp,
+    custody::{Custody, Half, HalfSecret, Kept, Subject},
+    error::IntegrityFault,
+    id::{KeyId, OrgId},
+    providers::{KekProvider, KeyProvider, PqProvider, check_combination},
+    record_tag,
+    sealed::{self, HalfName, SealContext},
+    store::{Hold, KekHold, KeyKind, KeyRecord, KeyStatus, SealedHalves, SealedRecord},
+};
+
+/// What a new key is to be.
+pub(crate) struct Blueprint<'a> {
+    pub(crate) org: &'a OrgId,
+    pub(crate) kind: KeyKind,
+    pub(crate) name: String,
+    pub(crate) metadata: Content,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kek: KekProvider,
+    pub(crate) classical: KeyProvider,
+    pub(crate) pq: PqProvider,
+    pub(crate) now: Timestamp,
+}
+
+/// Makes both halves, seals those that the vault keeps, and tags the record. Nothing is stored yet.
+pub(crate) async fn generate(
+    custody: &Custody,
+    blueprint: Blueprint<'_>,
+) -> Result<(KeyRecord, SealedRecord), Error> {
+    check_combination(blueprint.algorithm, blueprint.classical, blueprint.pq)?;
+    let classical_holder = custody.classical(blueprint.classical)?;
+    let pq_holder = custody.pq(blueprint.pq)?;
+    let kek = custody.kek(blueprint.kek)?;
+
+    let id = KeyId::generate(blueprint.now)?;
+    let subject = Subject {
+        org: blueprint.org,
+        key: &id,
+    };
+    let (classical, pq) = try_join(
+        classical_holder.generate(subject, blueprint.algorithm.classical()),
+        pq_holder.generate(subject, blueprint.algorithm.pq()),
+    )
+    .await?;
+    let public_key = PublicKey::from_halves(blueprint.algorithm, &pq.public_key, &classical.public_key)
+        .map_err(Error::composite)?;
+
+    let mut sealed = SealedRecord::default();
+    let seals = [
+        (HalfName::Pq, &pq.secret, &mut sealed.pq),
+        (HalfName::Classical, &classical.secret, &mut sealed.classical),
+    ];
+    let mut wrapped = None;
+    if seals.iter().any(|(_, secret, _)| matches!(secret, Kept::Here(_))) {
+        let dek = kek.generate_dek(subject).await?;
+        for (half, secret, seal) in seals {
+            if let Kept::Here(secret) = secret {
+                let context = SealContext {
+                    subject,
+                    kind: blueprint.kind,
+                    public_key: &public_key,
+                    half,
+                };
+                *seal = Some(sealed::seal(&dek.dek, context, secret)?);
+            }
+        }
+        wrapped = Some(KekHold {
+            provider: blueprint.kek,
+            wrapped: dek.wrapped,
+        });
+    }
+
+    let mut record = KeyRecord {
+        org: blueprint.org.clone(),
+        kind: blueprint.kind,
+        name: blueprint.name,
+        metadata: blueprint.metadata,
+        status: KeyStatus::Active,
+        public_key,
+        kek: wrapped,
+        classical: Hold {
+            provider: blueprint.classical,
+            key_id: provider_key_id(classical.secret),
+        },
+        pq: Hold {
+            provider: blueprint.pq,
+            key_id: provider_key_id(pq.secret),
+        },
+        tag: None,
+        created_at: blueprint.now,
+        revoked_at: None,
+        predecessor: None,
+        successor: None,
+        id,
+    };
+    record.tag = Some(
+        custody
+            .root
+            .tag(&record.org, &record_tag::tagged_bytes(&record))
+            .await?,
+    );
+    Ok((record, sealed))
+}
+
+/// Signs with both halves at the same time and checks the result under the stored public key: a wrong half never leaves.
+/// The record's tag is checked first, before anything is unwrapped or called.
+pub(crate) async fn sign(
+    custody: &Custody,
+    seals: &dyn SealedHalves,
+    record: &KeyRecord,
+    input: &SigningInput,
+) -> Result<Signature, Error> {
+    record_tag::check(custody.root.as_ref(), record).await?;
+    let classical_holder = custody.classical(record.classical.provider)?;
+    let pq_holder = custody.pq(record.pq.provider)?;
+    let public_key = &record.public_key;
+    let other_key = |half: HalfName| {
+        move |error| record_tag::custody_error(record, error, IntegrityFault::PublicHalf(half.name()))
+    };
+
+    // Remote calls are polled first, so that they are under way while the seals are opened.
+    let remote_classical = async {
+        let Some(id) = &record.classical.key_id else {
+            return Ok(None);
+        };
+        let signature = classical_holder
+            .sign(Half::AtProvider(id), public_key, input)
+            .await;
+        signature.map(Some).map_err(other_key(HalfName::Classical))
+    };
+    let remote_pq = async {
+        let Some(id) = &record.pq.key_id else {
+            return Ok(None);
+        };
+        let signature = pq_holder.sign(Half::AtProvider(id), public_key, input).await;
+        signature.map(Some).map_err(other_key(HalfName::Pq))
+    };
+    let sealed = async {
+        let (classical, pq) = open_seals(custody, seals, record).await?;
+        let classical = match &classical {
+            Some(secret) => Some(
+                classical_holder
+                    .sign(Half::Opened(secret), public_key, input)
+                    .await
+                    .map_err(other_key(HalfName::Classical))?,
+            ),
+            None => None,
+        };
+        let pq = match &pq {
+            Some(secret) => Some(
+                pq_holder
+                    .sign(Half::Opened(secret), public_key, input)
+                    .await
+                    .map_err(other_key(HalfName::Pq))?,
+            ),
+            None => None,
+        };
+        Ok((classical, pq))
+    };
+    let (remote_classical, remote_pq, (sealed_classical, sealed_pq)) =
+        try_join3(remote_classical, remote_pq, sealed).await?;
+
+    let (Some(classical), Some(pq)) = (remote_classical.or(sealed_classical), remote_pq.or(sealed_pq)) else {
+        return Err(Error::integrity(&record.id, IntegrityFault::Signature));
+    };
+    let signature = Signature::assemble(public_key.algorithm(), &pq, &classical).map_err(Error::composite)?;
+    if !verify(public_key, input.message(), &signature).ok() {
+        return Err(Error::integrity(&record.id, IntegrityFault::Signature));
+    }
+    Ok(signature)
+}
+
+/// Opens the seals of the halves that the vault keeps: (classical, ML-DSA). Where it keeps none, nothing is read and no
+/// provider is asked.
+async fn open_seals(
+    custody: &Custody,
+    seals: &dyn SealedHalves,
+    record: &KeyRecord,
+) -> Result<(Option<HalfSecret>, Option<HalfSecret>), Error> {
+    let kept_here = (record.classical.key_id.is_none(), record.pq.key_id.is_none());
+    if kept_here == (false, false) {
+        return Ok((None, None));
+    }
+    let Some(kek) = &record.kek else {
+        return Err(Error::integrity(&record.id, IntegrityFault::WrappedDek));
+    };
+    let provider = custody.kek(kek.provider)?;
+    let subject = Subject {
+        org: &record.org,
+        key: &record.id,
+    };
+    let unwrap = async {
+        let dek = provider.unwrap_dek(subject, &kek.wrapped).await;
+        dek.map_err(|e| record_tag::custody_error(record, e, IntegrityFault::WrappedDek))
+    };
+    let read = async { Ok(seals.sealed(&record.org, &record.id).await?) };
+    let (dek, sealed) = try_join(unwrap, read).await?;
+
+    let open = |half: HalfName, seal: Option<&Vec<u8>>| {
+        let seal = seal.ok_or_else(|| Error::integrity(&record.id, IntegrityFault::NoSeal(half.name())))?;
+        let context = SealContext {
+            subject,
+            kind: record.kind,
+            public_key: &record.public_key,
+            half,
+        };
+        sealed::open(&dek, context, seal)
+            .ok_or_else(|| Error::integrity(&record.id, IntegrityFault::Seal(half.name())))
+    };
+    let classical = kept_here
+        .0
+        .then(|| open(HalfName::Classical, sealed.classical.as_ref()))
+        .transpose()?;
+    let pq = kept_here
+        .1
+        .then(|| open(HalfName::Pq, sealed.pq.as_ref()))
+        .transpose()?;
+    Ok((classical, pq))
+}
+
+fn provider_key_id(secret: Kept) -> Option<String> {
+    match secret {
+        Kept::Here(_) => None,
+        Kept::AtProvider(id) => Some(id),
+    }
+}

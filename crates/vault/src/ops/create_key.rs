@@ -1,0 +1,87 @@
+//! Makes a hybrid key.
+
+use std::sync::Arc;
+
+use composite::Algorithm;
+use ledger::Content;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::get_key::{AlgorithmName, KeyWithPublicKey};
+use crate::{
+    Error, Timestamp,
+    caller::Caller,
+    custody::Custody,
+    events::Scene,
+    input,
+    key_material::{self, Blueprint},
+    providers::{KekProvider, KeyProvider, PqProvider},
+    store::{KeyKind, KeyWrites, Record},
+};
+
+/// What making a key touches.
+#[derive(Clone)]
+pub struct Ports {
+    /// Halves are made, sealed and tagged.
+    pub custody: Arc<Custody>,
+    /// The key, its sealed halves and its event are written.
+    pub writes: Arc<dyn KeyWrites>,
+}
+
+/// Which key to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Request {
+    /// 1 to 128 characters.
+    pub name: String,
+    /// The composite algorithm; `mldsa65+ed25519` if left out.
+    #[serde(default = "default_algorithm")]
+    #[schema(value_type = Option<AlgorithmName>)]
+    pub algorithm: Algorithm,
+    /// Who wraps the data key; `env` if left out.
+    pub kek_provider: Option<KekProvider>,
+    /// Who holds the classical half; `postq-managed` if left out.
+    pub key_provider: Option<KeyProvider>,
+    /// Who holds the ML-DSA half; `postq-managed` if left out.
+    pub pq_provider: Option<PqProvider>,
+    /// At most 16 members and 1 KiB in canonical JSON, numbers integers; it never changes.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Content,
+}
+
+const fn default_algorithm() -> Algorithm {
+    Algorithm::DEFAULT
+}
+
+/// Makes a key and writes its event with it.
+///
+/// # Errors
+/// [`Error::Invalid`], [`Error::UnsupportedCombination`], [`Error::ProviderUnavailable`], [`Error::StoreUnavailable`].
+pub async fn create_key(ports: &Ports, caller: &Caller, request: Request) -> Result<KeyWithPublicKey, Error> {
+    input::name(&request.name)?;
+    input::metadata(&request.metadata)?;
+    let now = Timestamp::now();
+    let blueprint = Blueprint {
+        org: &caller.org,
+        kind: KeyKind::User,
+        name: request.name,
+        metadata: request.metadata,
+        algorithm: request.algorithm,
+        kek: request.kek_provider.unwrap_or(KekProvider::Env),
+        classical: request.key_provider.unwrap_or(KeyProvider::PostqManaged),
+        pq: request.pq_provider.unwrap_or(PqProvider::PostqManaged),
+        now,
+    };
+    let (key, sealed) = key_material::generate(&ports.custody, blueprint).await?;
+    let scene = Scene {
+        org: &caller.org,
+        actor: &caller.token,
+        now,
+    };
+    let record = Record {
+        events: vec![scene.key_created(&key)?],
+    };
+    ports.writes.create(&key, &sealed, record).await?;
+    Ok(key.into())
+}

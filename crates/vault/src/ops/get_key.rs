@@ -1,0 +1,136 @@
+//! Shows a key.
+
+use std::sync::Arc;
+
+use composite::Algorithm;
+use ledger::Content;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    Error,
+    caller::Caller,
+    providers::{KekProvider, KeyProvider, PqProvider, Tier},
+    store::{KeyRecord, KeyStatus, Keys},
+};
+
+/// What showing a key touches.
+#[derive(Clone)]
+pub struct Ports {
+    /// Keys are read.
+    pub keys: Arc<dyn Keys>,
+}
+
+/// A key as the API shows it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Key {
+    /// `key_…`
+    pub id: String,
+    /// 1 to 128 characters.
+    pub name: String,
+    /// The composite algorithm.
+    #[schema(value_type = AlgorithmName)]
+    pub algorithm: Algorithm,
+    /// Where it is in its life.
+    pub status: KeyStatus,
+    /// Who wraps the data key; null where the vault keeps neither half.
+    pub kek_provider: Option<KekProvider>,
+    /// Who holds the classical half.
+    pub key_provider: KeyProvider,
+    /// Who holds the ML-DSA half.
+    pub pq_provider: PqProvider,
+    /// How little of the key is in the vault's hands, 0 to 3.
+    pub tier: Tier,
+    /// SHA-256 over `pq || classical`, lower-case hex.
+    pub fingerprint: String,
+    /// The key that it follows.
+    pub predecessor_id: Option<String>,
+    /// The key that follows it.
+    pub successor_id: Option<String>,
+    /// What its creator noted; never changes.
+    #[schema(value_type = Object)]
+    pub metadata: Content,
+    /// RFC 3339 UTC with milliseconds.
+    pub created_at: String,
+    /// When it was revoked.
+    pub revoked_at: Option<String>,
+    /// When it last signed, as far as the ledger has been sequenced.
+    pub last_used_at: Option<String>,
+}
+
+/// A key with its public key.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyWithPublicKey {
+    /// The key.
+    #[serde(flatten)]
+    pub key: Key,
+    /// The composite public key, a JSON string: `{"v":1,"alg":…,"classical":"<base64>","pq":"<base64>"}`.
+    pub public_key: String,
+}
+
+/// The algorithms' names, for the API's description alone.
+#[derive(ToSchema)]
+#[schema(as = Algorithm)]
+pub enum AlgorithmName {
+    /// ML-DSA-44 with Ed25519.
+    #[schema(rename = "mldsa44+ed25519")]
+    MlDsa44Ed25519,
+    /// ML-DSA-44 with ECDSA P-256.
+    #[schema(rename = "mldsa44+ecdsa-p256")]
+    MlDsa44EcdsaP256,
+    /// ML-DSA-65 with ECDSA P-256.
+    #[schema(rename = "mldsa65+ecdsa-p256")]
+    MlDsa65EcdsaP256,
+    /// ML-DSA-65 with Ed25519: the default.
+    #[schema(rename = "mldsa65+ed25519")]
+    MlDsa65Ed25519,
+    /// ML-DSA-87 with Ed25519, under a vendor label.
+    #[schema(rename = "mldsa87+ed25519")]
+    MlDsa87Ed25519,
+    /// ML-DSA-87 with ECDSA P-256, under a vendor label.
+    #[schema(rename = "mldsa87+ecdsa-p256")]
+    MlDsa87EcdsaP256,
+}
+
+/// Shows a key of the caller's organisation.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown, foreign or malformed id alike.
+pub async fn get_key(ports: &Ports, caller: &Caller, id: &str) -> Result<KeyWithPublicKey, Error> {
+    Ok(super::find_user_key(ports.keys.as_ref(), caller, id)
+        .await?
+        .into())
+}
+
+impl From<KeyRecord> for Key {
+    fn from(record: KeyRecord) -> Self {
+        Self {
+            tier: record.tier(),
+            fingerprint: hex::encode(record.public_key.derive_fingerprint()),
+            algorithm: record.public_key.algorithm(),
+            id: record.id.to_string(),
+            name: record.name,
+            status: record.status,
+            kek_provider: record.kek.map(|kek| kek.provider),
+            key_provider: record.classical.provider,
+            pq_provider: record.pq.provider,
+            predecessor_id: record.predecessor.map(|id| id.to_string()),
+            successor_id: record.successor.map(|id| id.to_string()),
+            metadata: record.metadata,
+            created_at: record.created_at.to_string(),
+            revoked_at: record.revoked_at.map(|at| at.to_string()),
+            last_used_at: None,
+        }
+    }
+}
+
+impl From<KeyRecord> for KeyWithPublicKey {
+    fn from(record: KeyRecord) -> Self {
+        Self {
+            public_key: record.public_key.to_json(),
+            key: record.into(),
+        }
+    }
+}

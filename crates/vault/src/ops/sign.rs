@@ -1,0 +1,237 @@
+//! Signs with both halves of a key.
+//!
+//! The order of the steps is the product's promise: no signature leaves before its event is durable, and none leaves once
+//! a revocation was acknowledged before the last look at the key's status.
+
+use std::sync::Arc;
+
+use composite::{Algorithm, SigningInput, is_reserved};
+use ledger::{Content, Event};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::get_key::AlgorithmName;
+use crate::{
+    Error, Timestamp,
+    caller::Caller,
+    custody::Custody,
+    encoding::Base64,
+    events::{Scene, Subject},
+    id::EventId,
+    input::{self, Message},
+    key_material,
+    store::{
+        Commit, EventWrites, IssuedDigest, IssuedRecord, KeyRecord, KeyStatus, Keys, Record, SealedHalves,
+        SignatureWrites,
+    },
+};
+
+/// What signing touches.
+#[derive(Clone)]
+pub struct Ports {
+    /// The key's row is read, and its status once more at the end.
+    pub keys: Arc<dyn Keys>,
+    /// Sealed halves are read.
+    pub sealed: Arc<dyn SealedHalves>,
+    /// Tags are checked, data keys unwrapped, halves sign.
+    pub custody: Arc<Custody>,
+    /// The signature is committed before it leaves, or withheld.
+    pub signatures: Arc<dyn SignatureWrites>,
+    /// A refusal is written down.
+    pub events: Arc<dyn EventWrites>,
+}
+
+/// What to sign, and with which key. Exactly one of `payload` and `prehash`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Request {
+    /// `key_…`
+    pub key_id: String,
+    /// The payload, base64, 0 bytes to 4 MiB.
+    #[schema(value_type = Option<String>, format = Byte)]
+    pub payload: Option<Base64>,
+    /// The payload's digest by the algorithm's hash, base64: SHA-256 for `mldsa44+ecdsa-p256`, else SHA-512. The signature
+    /// is the same as for the payload itself.
+    #[schema(value_type = Option<String>, format = Byte)]
+    pub prehash: Option<Base64>,
+    /// 0 to 255 bytes, base64; empty if left out. It must not begin with `postq-vault`.
+    #[schema(value_type = Option<String>, format = Byte)]
+    pub context: Option<Base64>,
+    /// At most 16 members and 1 KiB in canonical JSON, numbers integers; it goes into the ledger.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Content,
+}
+
+/// A signature.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    /// The key that signed.
+    pub key_id: String,
+    /// Its algorithm.
+    #[schema(value_type = AlgorithmName)]
+    pub algorithm: Algorithm,
+    /// `mldsaSig || tradSig`, base64: 2,484, 3,373 or 4,691 bytes.
+    #[schema(value_type = String, format = Byte)]
+    pub signature: Base64,
+    /// The composite public key, a JSON string.
+    pub public_key: String,
+    /// SHA-256 of the payload, lower-case hex; null where `prehash` was sent.
+    pub payload_sha256: Option<String>,
+    /// The payload's size in bytes; null where `prehash` was sent.
+    pub payload_size: Option<usize>,
+    /// The event that the ledger will show.
+    pub event_id: String,
+    /// The event's digest, lower-case hex: proof that it was promised.
+    pub event_digest: String,
+    /// Whether a checkpoint covers the event already.
+    pub sealed: bool,
+}
+
+/// Signs.
+///
+/// # Errors
+/// [`Error::ReservedContext`] before anything else, [`Error::NotFound`], [`Error::KeyRevoked`],
+/// [`Error::KeySuperseded`], [`Error::Invalid`], [`Error::PayloadTooLarge`], [`Error::KeyIntegrity`],
+/// [`Error::StoreUnavailable`]. After an error nothing has left.
+pub async fn sign(ports: &Ports, caller: &Caller, request: Request) -> Result<Response, Error> {
+    let context = input::context(request.context)?;
+    if is_reserved(context.as_bytes()) {
+        return Err(Error::ReservedContext);
+    }
+    input::metadata(&request.metadata)?;
+    let message = Message::new(request.payload, request.prehash)?;
+
+    let key = super::find_user_key(ports.keys.as_ref(), caller, &request.key_id).await?;
+    let algorithm = key.public_key.algorithm();
+    let prehash = message.derive_prehash(algorithm)?;
+    let input = SigningInput::user(algorithm, &context, &prehash).map_err(|_| Error::ReservedContext)?;
+    let now = Timestamp::now();
+    let scene = Scene {
+        org: &caller.org,
+        actor: &caller.token,
+        now,
+    };
+
+    let signature = match usable(&key) {
+        Ok(()) => key_material::sign(&ports.custody, ports.sealed.as_ref(), &key, &input).await,
+        Err(refusal) => Err(refusal),
+    };
+    let signature = match signature {
+        Ok(signature) => signature.to_bytes(),
+        Err(refusal) => return Err(written_down(ports, scene, &key, refusal).await),
+    };
+
+    let subject = Subject {
+        key: Some(&key.id),
+        public_key: &key.public_key,
+        message: &message,
+        prehash: &prehash,
+        context: context.as_bytes(),
+        signature: &signature,
+    };
+    let event = scene.signature_issued(&subject, &request.metadata)?;
+    commit(
+        ports,
+        scene,
+        &key,
+        &event,
+        issued_digest(prehash.as_bytes(), context.as_bytes()),
+    )
+    .await?;
+
+    Ok(Response {
+        key_id: key.id.to_string(),
+        algorithm,
+        signature: Base64(signature),
+        public_key: key.public_key.to_json(),
+        payload_sha256: message.payload_sha256(),
+        payload_size: message.payload_size(),
+        event_digest: hex::encode(event.derive_digest()),
+        event_id: event.id,
+        sealed: false,
+    })
+}
+
+/// Makes the signature's event durable, and then, never earlier or beside it, looks at the key once more. A signature
+/// whose key was revoked meanwhile stays here, and the ledger says so.
+async fn commit(
+    ports: &Ports,
+    scene: Scene<'_>,
+    key: &KeyRecord,
+    event: &Event,
+    digest: IssuedDigest,
+) -> Result<(), Error> {
+    let id: EventId = event.id.parse()?;
+    let issued = IssuedRecord {
+        org: key.org.clone(),
+        key: key.id.clone(),
+        digest,
+        event: id,
+    };
+    let revoked = || Error::KeyRevoked { key: key.id.clone() };
+    match ports
+        .signatures
+        .record(
+            &issued,
+            Record {
+                events: vec![event.clone()],
+            },
+        )
+        .await?
+    {
+        Commit::Done => {}
+        Commit::KeyRevoked => return Err(written_down(ports, scene, key, revoked()).await),
+    }
+    match ports.keys.status(&key.org, &key.id).await? {
+        Some(KeyStatus::Active | KeyStatus::Superseded) => Ok(()),
+        Some(KeyStatus::Revoked) | None => {
+            let withheld = scene.signature_withheld(&key.id, &event.id)?;
+            ports
+                .signatures
+                .withhold(
+                    &issued,
+                    Record {
+                        events: vec![withheld],
+                    },
+                )
+                .await?;
+            Err(revoked())
+        }
+    }
+}
+
+fn usable(key: &KeyRecord) -> Result<(), Error> {
+    match (key.status, &key.successor) {
+        (KeyStatus::Active, _) => Ok(()),
+        (KeyStatus::Superseded, Some(successor)) => Err(Error::KeySuperseded {
+            key: key.id.clone(),
+            successor: successor.clone(),
+        }),
+        (KeyStatus::Superseded | KeyStatus::Revoked, _) => Err(Error::KeyRevoked { key: key.id.clone() }),
+    }
+}
+
+/// A refusal that is about the key is an event of its own. Where it cannot be written, the caller learns that instead.
+async fn written_down(ports: &Ports, scene: Scene<'_>, key: &KeyRecord, refusal: Error) -> Error {
+    let reason = match &refusal {
+        Error::KeyRevoked { .. } => "key_revoked",
+        Error::KeySuperseded { .. } => "key_superseded",
+        Error::KeyIntegrity { .. } => "key_integrity",
+        _ => return refusal,
+    };
+    let write = async {
+        let event = scene.signature_refused(&key.id, reason)?;
+        Ok::<_, Error>(ports.events.append(Record { events: vec![event] }).await?)
+    };
+    match write.await {
+        Ok(()) => refusal,
+        Err(error) => error,
+    }
+}
+
+/// SHA-256(ph ‖ ctx).
+pub(super) fn issued_digest(prehash: &[u8], context: &[u8]) -> IssuedDigest {
+    IssuedDigest(ledger::sha256(&[prehash, context].concat()))
+}

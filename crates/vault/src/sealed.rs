@@ -1,0 +1,122 @@
+//! Sealed private keys: `0x01 || nonce(12) || AES-256-GCM(DEK, nonce, secret, aad)` with a tag of 16 bytes.
+
+use aes_gcm::{
+    Aes256Gcm, Key, KeyInit, Nonce,
+    aead::{Aead, Payload},
+};
+use composite::{PublicKey, SECRET_LEN};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::{
+    custody::{Dek, HalfSecret, Subject},
+    random,
+    store::KeyKind,
+};
+
+/// Which half of a hybrid key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HalfName {
+    /// The ML-DSA half: its seed.
+    Pq,
+    /// The classical half: its secret key.
+    Classical,
+}
+
+impl HalfName {
+    /// The name in formats and stores.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pq => "pq",
+            Self::Classical => "classical",
+        }
+    }
+}
+
+/// What a seal is bound to: it opens for no other key, half, organisation, kind, algorithm or public key.
+#[derive(Debug, Clone, Copy)]
+pub struct SealContext<'a> {
+    /// The organisation and the key.
+    pub subject: Subject<'a>,
+    /// The key's kind.
+    pub kind: KeyKind,
+    /// The key's public key, which brings its algorithm and its fingerprint.
+    pub public_key: &'a PublicKey,
+    /// The half.
+    pub half: HalfName,
+}
+
+/// A seal's length in bytes: version, nonce, secret, tag.
+pub const SEALED_LEN: usize = 1 + NONCE_LEN + SECRET_LEN + TAG_LEN;
+
+/// Seals a half's secret under the key's data key.
+///
+/// # Errors
+/// [`random::Unavailable`] where there is no nonce to be had.
+pub fn seal(
+    dek: &Dek,
+    context: SealContext<'_>,
+    secret: &HalfSecret,
+) -> Result<Vec<u8>, random::Unavailable> {
+    let mut sealed = vec![VERSION];
+    sealed.extend(encrypt(&dek.0, &context.aad(), secret.0.as_slice())?);
+    Ok(sealed)
+}
+
+/// Opens a seal; `None` for anything that [`seal`] did not write for this key and half.
+#[must_use]
+pub fn open(dek: &Dek, context: SealContext<'_>, sealed: &[u8]) -> Option<HalfSecret> {
+    let (&VERSION, body) = sealed.split_first()? else {
+        return None;
+    };
+    let secret = decrypt(&dek.0, &context.aad(), body)?;
+    Some(HalfSecret(Zeroizing::new(secret.as_slice().try_into().ok()?)))
+}
+
+impl SealContext<'_> {
+    fn aad(&self) -> Vec<u8> {
+        ledger::canonical(&json!({
+            "alg": self.public_key.algorithm(),
+            "fingerprint": hex::encode(self.public_key.derive_fingerprint()),
+            "half": self.half.name(),
+            "key": self.subject.key.as_str(),
+            "kind": self.kind.name(),
+            "org": self.subject.org.as_str(),
+            "v": 1,
+        }))
+    }
+}
+
+/// AES-256-GCM with a random nonce: `nonce(12) || ciphertext || tag(16)`.
+///
+/// A data key encrypts two secrets in its life and a key-encryption key at most one data key per hybrid key, far below the
+/// 2^32 random nonces of SP 800-38D §8.3.
+///
+/// # Errors
+/// [`random::Unavailable`] where there is no nonce to be had.
+pub fn encrypt(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, random::Unavailable> {
+    let nonce = random::generate::<NONCE_LEN>()?;
+    let mut out = nonce.to_vec();
+    // AES-GCM refuses only messages of 2^36 bytes and more.
+    let ciphertext = Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
+        .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad })
+        .map_err(|_| random::Unavailable)?;
+    out.extend(ciphertext);
+    Ok(out)
+}
+
+/// Opens what [`encrypt`] wrote; `None` for anything else.
+#[must_use]
+pub fn decrypt(key: &[u8; 32], aad: &[u8], bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, ciphertext) = bytes.split_at_checked(NONCE_LEN)?;
+    let nonce: [u8; NONCE_LEN] = nonce.try_into().ok()?;
+    Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
+        .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad })
+        .ok()
+        .map(Zeroizing::new)
+}
+
+const VERSION: u8 = 0x01;
+const NONCE_LEN: usize = 12;
+const TAG_LEN: usize = 16;

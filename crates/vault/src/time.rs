@@ -1,0 +1,71 @@
+//! Moments in time, as the vault writes them: RFC 3339 UTC with milliseconds.
+
+use std::{fmt, str::FromStr};
+
+/// A moment, to the millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(u64);
+
+/// A string that is no RFC 3339 moment after 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a time is RFC 3339 UTC with milliseconds, such as 2026-01-02T03:04:05.678Z")]
+pub struct TimestampError;
+
+impl Timestamp {
+    /// This moment by the system's clock.
+    #[must_use]
+    pub fn now() -> Self {
+        // A clock before 1970 or after 9999 is read as 1970: ids and times stay well-formed, and nothing is judged by them.
+        u64::try_from(jiff::Timestamp::now().as_millisecond())
+            .ok()
+            .and_then(Self::from_millis)
+            .unwrap_or(Self(0))
+    }
+
+    /// Milliseconds since 1970; none beyond the year 9999, which RFC 3339 cannot write.
+    #[must_use]
+    pub fn from_millis(millis: u64) -> Option<Self> {
+        jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok()?;
+        Some(Self(millis))
+    }
+
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = i64::try_from(self.0)
+            .ok()
+            .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
+            .unwrap_or_default();
+        write!(f, "{moment:.3}")
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let moment: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        u64::try_from(moment.as_millisecond())
+            .ok()
+            .and_then(Self::from_millis)
+            .ok_or(TimestampError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_are_always_written() {
+        let moment = Timestamp::from_millis(1_767_322_800_000).unwrap();
+        assert_eq!(moment.to_string(), "2026-01-02T03:00:00.000Z");
+        assert_eq!("2026-01-02T03:00:00.000Z".parse(), Ok(moment));
+    }
+}

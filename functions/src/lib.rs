@@ -1,0 +1,25 @@
+//! The Lambdas: one binary per row of the API's table, each a route and a run.
+//!
+//! In scope: running a router as a Lambda behind an API Gateway HTTP API (payload 2.0), and [`wiring`], which reads the
+//! environment and builds just the ports that an operation needs. Out of scope: any logic of an operation.
+
+pub mod wiring;
+
+use axum::Router;
+use tracing_subscriber::EnvFilter;
+
+/// Serves one router as a Lambda until the environment ends.
+///
+/// # Errors
+/// The runtime's own, where its API does not answer.
+pub async fn run(router: Router) -> Result<(), lambda_http::Error> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .without_time()
+        .init();
+    lambda_http::run(router).await
+}

@@ -1,0 +1,26 @@
+//! What crosses crates, in one binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and tell what they counted"
+)]
+
+mod architecture;
+mod embedded_vault;
+mod forgery;
+mod in_process;
+mod kek_change;
+mod lambda_runtime;
+mod openapi;
+mod postq_sdk;
+mod python;
+mod refusals;
+mod release_after_commit;
+mod round_trips;
+mod secrets;
+mod server_process;
+mod vectors;
+mod wrong_bits;

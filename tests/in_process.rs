@@ -1,0 +1,113 @@
+//! The whole API over a store in this process, for tests that reach into the store or stand in its way.
+
+use std::{path::PathBuf, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, header},
+};
+use custody_local::{EnvKek, Kek};
+use http_body_util::BodyExt;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use store_sqlite::SqliteStore;
+use tower::ServiceExt;
+use vault::{
+    caller::Environment,
+    custody::Custody,
+    id::OrgId,
+    ops::create_org,
+    store::Store,
+};
+
+/// A vault of two organisations.
+pub(crate) struct Vault {
+    pub(crate) app: Router,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) custody: Arc<Custody>,
+    pub(crate) kek: String,
+    /// The first organisation and its token.
+    pub(crate) org: OrgId,
+    pub(crate) token: String,
+    /// The second one.
+    pub(crate) other_org: OrgId,
+    pub(crate) other_token: String,
+    file: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl Vault {
+    pub(crate) async fn new() -> Self {
+        Self::over(|store| store).await
+    }
+
+    /// A vault whose app sees the store through `wrap`.
+    pub(crate) async fn over(wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("vault.db");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&file).unwrap());
+        let kek = Kek::generate().unwrap().expose_base64().to_string();
+        let custody = custody(&kek);
+        let make = async |name: &str| {
+            let ports = create_org::Ports { custody: custody.clone(), writes: store.clone() };
+            let request = create_org::Request {
+                name: name.into(),
+                environment: Environment::Live,
+                token: None,
+            };
+            let made = create_org::create_org(&ports, request).await.unwrap();
+            (made.org, made.token.expose().to_owned())
+        };
+        let (org, token) = make("first").await;
+        let (other_org, other_token) = make("second").await;
+        let app = server::app(&wrap(store.clone()), &custody, &[]);
+        Self { app, store, custody, kek, org, token, other_org, other_token, file, _dir: dir }
+    }
+
+    /// Calls with the first organisation's token. A body makes it a POST.
+    pub(crate) async fn call(&self, path: &str, body: Option<&Value>) -> (u16, Value) {
+        self.call_as(&self.token, path, body).await
+    }
+
+    pub(crate) async fn call_as(&self, token: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let request = Request::builder().uri(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request = match body {
+            Some(body) => request
+                .method("POST")
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Body::from(body.to_string())),
+            None => request.body(Body::empty()),
+        };
+        let response = self.app.clone().oneshot(request.unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    pub(crate) async fn create_key(&self, algorithm: &str) -> String {
+        self.create_key_as(&self.token, algorithm).await
+    }
+
+    pub(crate) async fn create_key_as(&self, token: &str, algorithm: &str) -> String {
+        let request = json!({"name": "key", "algorithm": algorithm});
+        let (status, body) = self.call_as(token, "/v1/hybrid-keys", Some(&request)).await;
+        assert_eq!(status, 201, "{body}");
+        body["data"]["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn sign(&self, key: &str) -> (u16, Value) {
+        self.call("/v1/sign", Some(&json!({"keyId": key, "payload": "aGVsbG8="}))).await
+    }
+
+    /// A connection of an intruder's own: what is written through it was not written by the vault.
+    pub(crate) fn database(&self) -> Connection {
+        let database = Connection::open(&self.file).unwrap();
+        database.pragma_update(None, "foreign_keys", "OFF").unwrap();
+        database
+    }
+}
+
+pub(crate) fn custody(kek: &str) -> Arc<Custody> {
+    Arc::new(custody_local::custody(EnvKek::from_variables(Some(kek), None).unwrap()))
+}

@@ -1,0 +1,53 @@
+//! `cargo xtask …`: everything a person or CI does has a name here.
+#![expect(clippy::print_stdout, reason = "a command that tells what it does")]
+
+mod bench;
+mod setup;
+mod stages;
+mod up;
+
+use std::path::Path;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use xshell::Shell;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "What a person or CI does with PostQ Vault")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up what is missing, build the embedded vault and serve it until Ctrl-C
+    Up(up::Args),
+    /// Set up what is missing and pass every check and test
+    Test,
+    /// The same with every count at its full size
+    TestLong,
+    /// Measure composite signing and verification beside other libraries
+    Bench,
+    /// Measure requests a second and their latency over loopback
+    BenchServer,
+    /// Write docs/openapi.json anew
+    Openapi,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask stands in the workspace")?;
+    let sh = Shell::new()?;
+    sh.change_dir(root);
+    match cli.command {
+        Command::Up(args) => up::run(&sh, &args),
+        Command::Test => stages::test(&sh, false),
+        Command::TestLong => stages::test(&sh, true),
+        Command::Bench => bench::composite(&sh),
+        Command::BenchServer => bench::server(&sh),
+        Command::Openapi => stages::openapi(&sh),
+    }
+}

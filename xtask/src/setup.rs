@@ -1,0 +1,147 @@
+//! What the machine must have, and how it is got where it is missing. Everything here can be run again.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use xshell::{Shell, cmd};
+
+/// The bundled SQLite is C.
+pub(crate) fn c_compiler(sh: &Shell) -> anyhow::Result<()> {
+    apt_unless(sh, "cc", "gcc libc6-dev", "a C compiler, for the bundled SQLite")
+}
+
+/// A Python environment of our own with the packages that the tests call, in `target/tools`.
+pub(crate) fn python(sh: &Shell) -> anyhow::Result<()> {
+    let venv = sh.current_dir().join("target/tools/venv");
+    let stamp = venv.join("requirements");
+    let requirements = sh.read_file("tests/python/requirements.txt")?;
+    if sh
+        .read_file(&stamp)
+        .is_ok_and(|installed| installed == requirements)
+    {
+        return Ok(());
+    }
+    println!(
+        "setting up Python packages for the tests in target/tools/venv: {}",
+        requirements.trim().replace('\n', ", ")
+    );
+    apt_unless(
+        sh,
+        "python3",
+        "python3 python3-venv",
+        "Python, for the independent implementation and the published client",
+    )?;
+    sh.remove_path(&venv)?;
+    if cmd!(sh, "python3 -m venv {venv}")
+        .quiet()
+        .ignore_stderr()
+        .run()
+        .is_err()
+    {
+        apt(sh, "python3-venv", "Python's environments")?;
+        sh.remove_path(&venv)?;
+        cmd!(sh, "python3 -m venv {venv}").run()?;
+    }
+    let pip = venv.join("bin/pip");
+    cmd!(
+        sh,
+        "{pip} install --quiet --disable-pip-version-check -r tests/python/requirements.txt"
+    )
+    .run()?;
+    sh.write_file(&stamp, &requirements)?;
+    Ok(())
+}
+
+/// How the wasm32 target is built here.
+pub(crate) enum Wasm {
+    /// rustup has it.
+    Rustup,
+    /// Debian's own toolchain builds it, with its standard library from source.
+    Debian {
+        /// Its compiler.
+        rustc: PathBuf,
+        /// Its cargo.
+        cargo: PathBuf,
+    },
+}
+
+/// The wasm32 target: rustup's where it answers, else Debian's.
+pub(crate) fn wasm(sh: &Shell) -> anyhow::Result<Wasm> {
+    let installed = cmd!(sh, "rustup target list --installed")
+        .quiet()
+        .ignore_stderr()
+        .read()
+        .unwrap_or_default();
+    if installed.lines().any(|target| target == TARGET) {
+        return Ok(Wasm::Rustup);
+    }
+    println!("setting up the target {TARGET} by rustup");
+    if cmd!(sh, "timeout 120 rustup target add {TARGET}")
+        .quiet()
+        .run()
+        .is_ok()
+    {
+        return Ok(Wasm::Rustup);
+    }
+    println!("rustup has no {TARGET} here; setting up Debian's toolchain for it");
+    apt(
+        sh,
+        "rustc-web cargo-web rust-web-src lld-22",
+        "a toolchain that builds for wasm32",
+    )?;
+    let find = |package: &str, name: &str| -> anyhow::Result<PathBuf> {
+        let files = cmd!(sh, "dpkg -L {package}").quiet().read()?;
+        files
+            .lines()
+            .map(Path::new)
+            .find(|path| {
+                path.file_name().is_some_and(|n| n == name)
+                    && path.parent().is_some_and(|p| p.ends_with("bin"))
+            })
+            .map(Path::to_owned)
+            .with_context(|| format!("package {package} brought no {name}"))
+    };
+    Ok(Wasm::Debian {
+        rustc: find("rustc-web", "rustc")?,
+        cargo: find("cargo-web", "cargo")?,
+    })
+}
+
+/// `wrk`, the load generator.
+pub(crate) fn wrk(sh: &Shell) -> anyhow::Result<()> {
+    apt_unless(sh, "wrk", "wrk", "the load generator")
+}
+
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+
+fn apt_unless(sh: &Shell, program: &str, packages: &str, what: &str) -> anyhow::Result<()> {
+    if cmd!(sh, "which {program}")
+        .quiet()
+        .ignore_stdout()
+        .ignore_stderr()
+        .run()
+        .is_ok()
+    {
+        return Ok(());
+    }
+    apt(sh, packages, what)
+}
+
+fn apt(sh: &Shell, packages: &str, what: &str) -> anyhow::Result<()> {
+    println!("setting up {what}: apt-get install {packages}");
+    let names: Vec<&str> = packages.split_whitespace().collect();
+    let install = || -> xshell::Result<()> {
+        cmd!(sh, "apt-get update -qq").quiet().run()?;
+        cmd!(sh, "apt-get install -y -qq --no-install-recommends {names...}")
+            .quiet()
+            .ignore_stdout()
+            .run()
+    };
+    if install().is_err() {
+        bail!(
+            "{what} is missing and could not be installed; install {} and run this again",
+            packages.join(" ")
+        );
+    }
+    Ok(())
+}

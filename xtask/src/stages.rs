@@ -1,0 +1,96 @@
+//! The stages of a test run, each with its minutes.
+
+use std::time::{Duration, Instant};
+
+use xshell::{Shell, cmd};
+
+use crate::setup::{self, TARGET, Wasm};
+
+/// Sets up what is missing and passes every check and test. `long` runs every count at its full size.
+pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
+    let mut stages = Stages::default();
+    let mut wasm = Wasm::Rustup;
+    stages.run("set-up", || {
+        setup::c_compiler(sh)?;
+        setup::python(sh)?;
+        wasm = setup::wasm(sh)?;
+        Ok(())
+    })?;
+    stages.run("format", || Ok(cmd!(sh, "cargo fmt --all --check").run()?))?;
+    stages.run("lints", || {
+        let check = cmd!(
+            sh,
+            "cargo clippy --locked --workspace --exclude benches --all-targets -- -D warnings"
+        );
+        Ok(check.run()?)
+    })?;
+    stages.run("wasm32", || build_wasm(sh, &wasm))?;
+    stages.run("binaries", || {
+        Ok(cmd!(sh, "cargo build --locked -p server -p functions --bins").run()?)
+    })?;
+    stages.run("tests", || {
+        let rounds = if long { "long" } else { "short" };
+        let tests =
+            cmd!(sh, "cargo test --locked --workspace --exclude benches").env("POSTQ_TEST_ROUNDS", rounds);
+        Ok(tests.run()?)
+    })?;
+    stages.summary();
+    Ok(())
+}
+
+/// Writes docs/openapi.json from the types.
+pub(crate) fn openapi(sh: &Shell) -> anyhow::Result<()> {
+    Ok(cmd!(sh, "cargo test --locked -p tests openapi")
+        .env("POSTQ_WRITE_SNAPSHOTS", "1")
+        .run()?)
+}
+
+fn build_wasm(sh: &Shell, wasm: &Wasm) -> anyhow::Result<()> {
+    match wasm {
+        Wasm::Rustup => {
+            println!("building for {TARGET} with rustup's target");
+            cmd!(
+                sh,
+                "cargo build --locked -p composite -p ledger --target {TARGET}"
+            )
+            .run()?;
+        }
+        Wasm::Debian { rustc, cargo } => {
+            println!("building for {TARGET} with Debian's toolchain");
+            let build = cmd!(
+                sh,
+                "{cargo} build --locked -p composite -p ledger --target {TARGET} --target-dir target/wasm -Z build-std=std,panic_abort"
+            );
+            build
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("RUSTC", rustc)
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22")
+                .run()?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Stages {
+    done: Vec<(&'static str, Duration)>,
+}
+
+impl Stages {
+    fn run(&mut self, name: &'static str, stage: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        println!("== {name}");
+        let begun = Instant::now();
+        stage()?;
+        self.done.push((name, begun.elapsed()));
+        Ok(())
+    }
+
+    fn summary(&self) {
+        println!("== minutes per stage");
+        for (name, took) in &self.done {
+            println!("{:>6.1}  {name}", took.as_secs_f64() / 60.0);
+        }
+        let total: Duration = self.done.iter().map(|(_, took)| *took).sum();
+        println!("{:>6.1}  in all", total.as_secs_f64() / 60.0);
+    }
+}

@@ -1,0 +1,31 @@
+//! Builds the embedded vault and serves it.
+
+use std::{os::unix::process::CommandExt, process::Command};
+
+use xshell::{Shell, cmd};
+
+use crate::setup;
+
+/// Where to serve what.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8787")]
+    listen: String,
+    /// The data directory
+    #[arg(long, default_value = "data")]
+    data: String,
+}
+
+/// Becomes the server, so that Ctrl-C reaches it.
+pub(crate) fn run(sh: &Shell, args: &Args) -> anyhow::Result<()> {
+    setup::c_compiler(sh)?;
+    println!("building the embedded vault; the first time takes a few minutes");
+    cmd!(sh, "cargo build --locked -p server").quiet().run()?;
+    println!("serving; Ctrl-C stops it, and its data stays in `{}`", args.data);
+    let failed = Command::new(sh.current_dir().join("target/debug/postq-vault"))
+        .current_dir(sh.current_dir())
+        .args(["serve", "--data", &args.data, "--listen", &args.listen])
+        .exec();
+    Err(failed.into())
+}
