@@ -13,20 +13,13 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use store_sqlite::SqliteStore;
 use tower::ServiceExt;
-use vault::{
-    caller::Environment,
-    custody::Custody,
-    id::OrgId,
-    ops::create_org,
-    store::Store,
-};
+use vault::{caller::Environment, custody::Custody, id::OrgId, ops::create_org, store::Store};
 
 /// A vault of two organisations.
 pub(crate) struct Vault {
     pub(crate) app: Router,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) custody: Arc<Custody>,
-    pub(crate) kek: String,
     /// The first organisation and its token.
     pub(crate) org: OrgId,
     pub(crate) token: String,
@@ -50,7 +43,10 @@ impl Vault {
         let kek = Kek::generate().unwrap().expose_base64().to_string();
         let custody = custody(&kek);
         let make = async |name: &str| {
-            let ports = create_org::Ports { custody: custody.clone(), writes: store.clone() };
+            let ports = create_org::Ports {
+                custody: custody.clone(),
+                writes: store.clone(),
+            };
             let request = create_org::Request {
                 name: name.into(),
                 environment: Environment::Live,
@@ -62,7 +58,17 @@ impl Vault {
         let (org, token) = make("first").await;
         let (other_org, other_token) = make("second").await;
         let app = server::app(&wrap(store.clone()), &custody, &[]);
-        Self { app, store, custody, kek, org, token, other_org, other_token, file, _dir: dir }
+        Self {
+            app,
+            store,
+            custody,
+            org,
+            token,
+            other_org,
+            other_token,
+            file,
+            _dir: dir,
+        }
     }
 
     /// Calls with the first organisation's token. A body makes it a POST.
@@ -71,7 +77,9 @@ impl Vault {
     }
 
     pub(crate) async fn call_as(&self, token: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let request = Request::builder().uri(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request = Request::builder()
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
         let request = match body {
             Some(body) => request
                 .method("POST")
@@ -97,7 +105,8 @@ impl Vault {
     }
 
     pub(crate) async fn sign(&self, key: &str) -> (u16, Value) {
-        self.call("/v1/sign", Some(&json!({"keyId": key, "payload": "aGVsbG8="}))).await
+        self.call("/v1/sign", Some(&json!({"keyId": key, "payload": "aGVsbG8="})))
+            .await
     }
 
     /// A connection of an intruder's own: what is written through it was not written by the vault.
@@ -109,5 +118,7 @@ impl Vault {
 }
 
 pub(crate) fn custody(kek: &str) -> Arc<Custody> {
-    Arc::new(custody_local::custody(EnvKek::from_variables(Some(kek), None).unwrap()))
+    Arc::new(custody_local::custody(
+        EnvKek::from_variables(Some(kek), None).unwrap(),
+    ))
 }

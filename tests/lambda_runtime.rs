@@ -1,1 +1,295 @@
-//! .
+//! The Lambda binaries really run: each is driven over the Lambda Runtime API with API Gateway HTTP API events (payload
+//! 2.0), and answers as the server does.
+
+use std::{
+    collections::HashMap,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use custody_local::Kek;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+
+use crate::server_process::{Server, binary};
+
+/// One function's environment: a Runtime API on a port of its own, and the function as its process.
+struct Lambda {
+    process: Child,
+    invocations: mpsc::Sender<(String, Value)>,
+    answers: Answers,
+    count: usize,
+}
+
+type Answers = Arc<Mutex<HashMap<String, oneshot::Sender<Result<Value, String>>>>>;
+
+#[derive(Clone)]
+struct RuntimeApi {
+    next: Arc<AsyncMutex<mpsc::Receiver<(String, Value)>>>,
+    answers: Answers,
+}
+
+impl Lambda {
+    async fn start(name: &str, data: &std::path::Path, kek: &str) -> Self {
+        let (invocations, next) = mpsc::channel(1);
+        let answers = Answers::default();
+        let api = RuntimeApi {
+            next: Arc::new(AsyncMutex::new(next)),
+            answers: answers.clone(),
+        };
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next_invocation))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(answered))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
+            .with_state(api);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let process = Command::new(binary(name))
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", &address)
+            .env("AWS_LAMBDA_FUNCTION_NAME", name)
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "s")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "g")
+            .env("POSTQ_DATA", data)
+            .env("POSTQ_SIGNING_KEK", kek)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            process,
+            invocations,
+            answers,
+            count: 0,
+        }
+    }
+
+    /// Sends one event and reads the answer as API Gateway would.
+    async fn call(&mut self, method: &str, path: &str, token: &str, body: Option<&Value>) -> (u16, Value) {
+        self.count += 1;
+        let id = format!("8476a536-e9f4-11e8-9739-2dfe598c3f{:02}", self.count);
+        let (answer, answered) = oneshot::channel();
+        self.answers.lock().unwrap().insert(id.clone(), answer);
+        self.invocations
+            .send((id, event(method, path, token, body)))
+            .await
+            .unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(60), answered).await;
+        let answer = answer.expect("the function answers").unwrap().unwrap();
+        let headers = answer["headers"].as_object().unwrap();
+        assert!(headers.contains_key("postq-request-id"), "{answer}");
+        let text = answer["body"].as_str().unwrap();
+        let text = match answer["isBase64Encoded"].as_bool() {
+            Some(true) => String::from_utf8(STANDARD.decode(text).unwrap()).unwrap(),
+            _ => text.to_owned(),
+        };
+        let status = u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+}
+
+impl Drop for Lambda {
+    fn drop(&mut self) {
+        // It may have ended already, which is what is wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn next_invocation(State(api): State<RuntimeApi>) -> Response {
+    let next = api.next.lock().await.recv().await;
+    let Some((id, event)) = next else {
+        return StatusCode::GONE.into_response();
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("lambda-runtime-aws-request-id", id.as_str()),
+        ("lambda-runtime-deadline-ms", "32503680000000"),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:eu-west-1:123456789012:function:f",
+        ),
+        (
+            "lambda-runtime-trace-id",
+            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1",
+        ),
+        ("content-type", "application/json"),
+    ] {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_str(value).unwrap(),
+        );
+    }
+    (headers, event.to_string()).into_response()
+}
+
+async fn answered(State(api): State<RuntimeApi>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    deliver(&api, &id, Ok(serde_json::from_slice(&body).unwrap()))
+}
+
+async fn failed(State(api): State<RuntimeApi>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    deliver(&api, &id, Err(String::from_utf8_lossy(&body).into_owned()))
+}
+
+fn deliver(api: &RuntimeApi, id: &str, answer: Result<Value, String>) -> StatusCode {
+    if let Some(waiting) = api.answers.lock().unwrap().remove(id) {
+        waiting.send(answer).unwrap();
+    }
+    StatusCode::ACCEPTED
+}
+
+/// An event of an API Gateway HTTP API, payload format 2.0.
+fn event(method: &str, path: &str, token: &str, body: Option<&Value>) -> Value {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": format!("{method} {path}"),
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {
+            "authorization": format!("Bearer {token}"),
+            "host": "abc.execute-api.eu-west-1.amazonaws.com",
+            "x-forwarded-proto": "https"
+        },
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc",
+            "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
+            "domainPrefix": "abc",
+            "http": {
+                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"
+            },
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": format!("{method} {path}"),
+            "stage": "$default",
+            "time": "10/Mar/2026:05:16:23 +0000",
+            "timeEpoch": 1_773_119_783_000_u64
+        },
+        "isBase64Encoded": false
+    });
+    if let Some(body) = body {
+        event["headers"]["content-type"] = json!("application/json");
+        // API Gateway hands a body on as base64 or as text; the functions take both.
+        if body.to_string().len().is_multiple_of(2) {
+            event["isBase64Encoded"] = json!(true);
+            event["body"] = json!(STANDARD.encode(body.to_string()));
+        } else {
+            event["body"] = json!(body.to_string());
+        }
+    }
+    event
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lambdas_answer_as_the_server_does() {
+    let data = tempfile::tempdir().unwrap();
+    let kek = Kek::generate().unwrap().expose_base64().to_string();
+    let server = Server::start(data.path(), &[("POSTQ_SIGNING_KEK", &kek)]);
+    let token = server.token.clone();
+
+    let mut create = Lambda::start("create-key", data.path(), &kek).await;
+    let (status, created) = create
+        .call(
+            "POST",
+            "/v1/hybrid-keys",
+            &token,
+            Some(&json!({"name": "made by a Lambda"})),
+        )
+        .await;
+    assert_eq!(status, 201, "{created}");
+    let id = created["data"]["id"].as_str().unwrap().to_owned();
+
+    let mut sign = Lambda::start("sign", data.path(), &kek).await;
+    let mut verify = Lambda::start("verify", data.path(), &kek).await;
+    for request in [
+        json!({"keyId": id, "payload": "aGVsbG8="}),
+        json!({"keyId": id, "payload": "aGVsbG8h"}),
+    ] {
+        let (status, signed) = sign.call("POST", "/v1/sign", &token, Some(&request)).await;
+        assert_eq!(status, 200, "{signed}");
+        let by_server = server.call("/v1/sign", Some(&request)).body;
+        assert_eq!(
+            without(&signed, ["signature", "eventId", "eventDigest"]),
+            without(&by_server, ["signature", "eventId", "eventDigest"])
+        );
+        for signature in [&signed["data"]["signature"], &by_server["data"]["signature"]] {
+            let check = json!({"keyId": id, "payload": request["payload"], "signature": signature});
+            let (status, verdict) = verify.call("POST", "/v1/verify", &token, Some(&check)).await;
+            assert_eq!((status, &verdict["data"]["ok"]), (200, &json!(true)), "{verdict}");
+            assert_eq!(verdict, server.call("/v1/verify", Some(&check)).body);
+        }
+    }
+    // Refusals are the server's too, but for the id of the request.
+    for (request, token) in [
+        (json!({"keyId": "key_x", "payload": ""}), token.as_str()),
+        (json!({"keyId": id}), &token),
+        (
+            json!({"keyId": id, "payload": "", "context": STANDARD.encode("postq-vault")}),
+            &token,
+        ),
+        (json!({"keyId": id, "payload": ""}), "not-a-token"),
+    ] {
+        let (status, refused) = sign.call("POST", "/v1/sign", token, Some(&request)).await;
+        let by_server = server.call_as(token, "/v1/sign", Some(&request));
+        assert_eq!(
+            (status, without(&refused, ["requestId"])),
+            (by_server.status, without(&by_server.body, ["requestId"]))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_lambda_has_its_route() {
+    let data = tempfile::tempdir().unwrap();
+    let kek = Kek::generate().unwrap().expose_base64().to_string();
+    let server = Server::start(data.path(), &[("POSTQ_SIGNING_KEK", &kek)]);
+    let id = server.create_key("mldsa44+ed25519")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (name, path) in [
+        ("health", "/health".to_owned()),
+        ("health", "/v1/health".to_owned()),
+        ("whoami", "/v1/whoami".to_owned()),
+        ("list-keys", "/v1/hybrid-keys?limit=1".to_owned()),
+        ("get-key", format!("/v1/hybrid-keys/{id}")),
+        ("public-key", format!("/v1/hybrid-keys/{id}/public-key")),
+        ("not-found", "/v1/nothing".to_owned()),
+    ] {
+        let mut lambda = Lambda::start(name, data.path(), &kek).await;
+        let (status, body) = lambda.call("GET", &path, &server.token, None).await;
+        let by_server = server.call(&path, None);
+        assert_eq!(
+            (status, without(&body, ["requestId"])),
+            (by_server.status, without(&by_server.body, ["requestId"]))
+        );
+    }
+}
+
+/// The answer without members that differ from call to call.
+fn without<const N: usize>(answer: &Value, members: [&str; N]) -> Value {
+    let mut answer = answer.clone();
+    for member in members {
+        if let Some(object) = answer.as_object_mut() {
+            object.remove(member);
+        }
+        if let Some(data) = answer["data"].as_object_mut() {
+            data.remove(member);
+        }
+    }
+    answer
+}

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     thread::JoinHandle,
 };
 
@@ -30,6 +30,8 @@ pub(crate) fn binary(name: &str) -> PathBuf {
 pub(crate) struct Server {
     child: Child,
     log: Option<JoinHandle<String>>,
+    /// Kept open, as a terminal is.
+    output: BufReader<ChildStdout>,
     pub(crate) address: String,
     /// The first token, where this start made one.
     pub(crate) token: String,
@@ -48,27 +50,30 @@ impl Server {
             log.read_to_string(&mut text).unwrap();
             text
         });
+        let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut server = Self {
             log: Some(log),
+            output: stdout,
             address: String::new(),
             token: String::new(),
             stdout: String::new(),
             agent: agent(),
             child,
         };
-        let mut lines = BufReader::new(server.child.stdout.take().unwrap()).lines();
-        while server.address.is_empty() || !server.stdout.contains("token") {
-            let Some(Ok(line)) = lines.next() else { panic!("the server ended: {}", server.stop().1) };
-            server.stdout.push_str(&line);
-            server.stdout.push('\n');
+        // It listens before it prints, so that the first call finds it.
+        while server.token.is_empty() {
+            let mut line = String::new();
+            if server.output.read_line(&mut line).unwrap() == 0 {
+                panic!("the server ended: {}", server.stop().1);
+            }
             if let Some(address) = line.strip_prefix("address") {
                 server.address = address.trim().to_owned();
             }
             if let Some(token) = line.strip_prefix("token") {
                 server.token = token.trim().to_owned();
             }
+            server.stdout.push_str(&line);
         }
-        // It binds before it prints, so the first call already finds it.
         server
     }
 
@@ -81,15 +86,21 @@ impl Server {
         let url = format!("{}{path}", self.address);
         let bearer = format!("Bearer {token}");
         let response = match body {
-            Some(body) => self.agent.post(&url).header("Authorization", &bearer).send_json(body),
+            Some(body) => self
+                .agent
+                .post(&url)
+                .header("Authorization", &bearer)
+                .send_json(body),
             None => self.agent.get(&url).header("Authorization", &bearer).call(),
         };
         Answer::read(response.unwrap())
     }
 
     pub(crate) fn create_key(&self, algorithm: &str) -> Value {
-        let answer =
-            self.call("/v1/hybrid-keys", Some(&json!({"name": "test key", "algorithm": algorithm})));
+        let answer = self.call(
+            "/v1/hybrid-keys",
+            Some(&json!({"name": "test key", "algorithm": algorithm})),
+        );
         assert_eq!(answer.status, 201, "{}", answer.body);
         answer.body["data"].clone()
     }
@@ -99,7 +110,10 @@ impl Server {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         let code = self.child.wait().unwrap().code();
-        (code, self.log.take().map(|log| log.join().unwrap()).unwrap_or_default())
+        (
+            code,
+            self.log.take().map(|log| log.join().unwrap()).unwrap_or_default(),
+        )
     }
 }
 
@@ -119,7 +133,12 @@ pub(crate) fn refused_start(data: &Path, variables: &[(&str, &str)]) -> (Option<
 
 /// Another command of `postq-vault`: its exit code, standard output and log.
 pub(crate) fn run(args: &[&str], data: &Path, variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
-    let output = command(variables).args(args).arg("--data").arg(data).output().unwrap();
+    let output = command(variables)
+        .args(args)
+        .arg("--data")
+        .arg(data)
+        .output()
+        .unwrap();
     (
         output.status.code(),
         String::from_utf8(output.stdout).unwrap(),
@@ -129,13 +148,18 @@ pub(crate) fn run(args: &[&str], data: &Path, variables: &[(&str, &str)]) -> (Op
 
 pub(crate) fn command(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary("postq-vault"));
-    command.env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
+    command
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null());
     command
 }
 
 fn serve(data: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = command(variables);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -152,7 +176,12 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn read(mut response: Response<ureq::Body>) -> Self {
-        let text = response.body_mut().with_config().limit(64 << 20).read_to_string().unwrap();
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_string()
+            .unwrap();
         Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
@@ -162,7 +191,10 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+            .unwrap_or_default()
     }
 }
 

@@ -15,7 +15,7 @@ use vault::{
     token::Secret,
 };
 
-use crate::http::Failure;
+use crate::http::{Failure, drain};
 
 /// What a caller must bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) struct Lock {
     pub(crate) needs: Needs,
 }
 
-/// Lets through those who bring what the route needs, before a byte of the body is read.
+/// Lets through those who bring what the route needs, before a byte of the body is looked at.
 pub(crate) async fn admit(State(lock): State<Lock>, mut request: Request, next: Next) -> Response {
     let admitted = match lock.needs {
         Needs::Nobody => Ok(None),
@@ -53,7 +53,10 @@ pub(crate) async fn admit(State(lock): State<Lock>, mut request: Request, next: 
             }
             next.run(request).await
         }
-        Err(error) => Failure::from(error).into_response(),
+        Err(error) => {
+            drain(request.into_body()).await;
+            Failure::from(error).into_response()
+        }
     }
 }
 

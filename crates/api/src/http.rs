@@ -14,7 +14,7 @@ use axum::{
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -30,6 +30,9 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A body's limit in bytes: the largest payload in base64, and 64 KiB for all that stands around it.
 pub const MAX_BODY: usize = MAX_PAYLOAD.div_ceil(3) * 4 + 64 * 1024;
+
+/// How much of a refused body is read before the connection is given up, in bytes.
+const MAX_DRAIN: usize = 64 * 1024 * 1024;
 
 /// Success with data.
 #[derive(Debug, Serialize, ToSchema)]
@@ -307,17 +310,38 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         if !is_json(headers) {
             return Err(Failure::MediaType);
         }
-        let body = match Limited::new(request.into_body(), MAX_BODY).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Err(Error::PayloadTooLarge { limit: MAX_PAYLOAD }.into());
-            }
-            Err(_) => return Err(Error::invalid("body", "it ended before it was complete").into()),
-        };
+        let body = read(request.into_body()).await?;
         let mut parser = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| invalid(&error, "body"))?;
         parser.end().map_err(|error| Error::invalid("body", error))?;
         Ok(Self(value))
+    }
+}
+
+/// Reads a body of at most [`MAX_BODY`] bytes. What is over is read and thrown away before the refusal, because a client
+/// that is cut off while it sends never reads what it is told.
+async fn read(mut body: Body) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::invalid("body", "it ended before it was complete"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > MAX_BODY {
+            drain(body).await;
+            return Err(Error::PayloadTooLarge { limit: MAX_PAYLOAD }.into());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// Reads a body to its end, as far as [`MAX_DRAIN`], and throws it away.
+pub(crate) async fn drain(mut body: Body) {
+    let mut drained = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        drained += frame.data_ref().map_or(0, |data| data.len());
+        if drained > MAX_DRAIN {
+            return;
+        }
     }
 }
 

@@ -20,6 +20,8 @@ mod secret;
 mod signature;
 mod spki;
 mod verify;
+#[cfg(test)]
+mod wycheproof_tests;
 
 pub use algorithm::{Algorithm, ClassicalAlgorithm, HashAlgorithm, MlDsaSet};
 pub use error::Error;

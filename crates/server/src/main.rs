@@ -5,7 +5,7 @@
 )]
 
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -120,14 +120,19 @@ async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &[String]) -> anyho
         .with_context(|| format!("cannot listen on {listen}; name another address with --listen"))?;
     let address = listener.local_addr()?;
 
-    println!("PostQ Vault {}", env!("CARGO_PKG_VERSION"));
-    println!("address  http://{address}");
-    if data.store.any_org().await? {
-        println!(
-            "token    shown when its organisation was made; `postq-vault org create NAME` makes another"
-        );
+    let token = if data.store.any_org().await? {
+        "token    shown when its organisation was made; `postq-vault org create NAME` makes another"
+            .to_owned()
     } else {
-        first_org(&data).await?;
+        first_org(&data).await?
+    };
+    let banner = format!(
+        "PostQ Vault {}\naddress  http://{address}\n{token}\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    // Whoever started it may have closed its standard output, which is no reason not to serve.
+    if let Err(error) = std::io::stdout().lock().write_all(banner.as_bytes()) {
+        tracing::warn!(%error, "the address and the token could not be printed");
     }
 
     let app = server::app(&data.store, &data.custody, &origins);
@@ -146,8 +151,8 @@ async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &[String]) -> anyho
     Ok(ExitCode::SUCCESS)
 }
 
-/// The organisation of a first start. Its token is the operator's where `POSTQ_BOOTSTRAP_TOKEN` presets one.
-async fn first_org(data: &DataDir) -> anyhow::Result<()> {
+/// Makes the organisation of a first start, and says what to print of it. Its token is the operator's where `POSTQ_BOOTSTRAP_TOKEN` presets one.
+async fn first_org(data: &DataDir) -> anyhow::Result<String> {
     let preset = match std::env::var(BOOTSTRAP_VARIABLE) {
         Ok(token) => {
             Some(Secret::parse(&token).with_context(|| format!("{BOOTSTRAP_VARIABLE} is no token"))?)
@@ -169,14 +174,15 @@ async fn first_org(data: &DataDir) -> anyhow::Result<()> {
         token: preset,
     };
     let made = create_org::create_org(&org_ports(data), request).await?;
-    println!("org      {}", made.org);
-    if is_preset {
-        println!("token    the one in {BOOTSTRAP_VARIABLE}");
+    let token = if is_preset {
+        format!("the one in {BOOTSTRAP_VARIABLE}")
     } else {
-        println!("token    {}", made.token.expose());
-        println!("         shown this once: keep it where you keep secrets");
-    }
-    Ok(())
+        format!(
+            "{}\n         shown this once: keep it where you keep secrets",
+            made.token.expose()
+        )
+    };
+    Ok(format!("org      {}\ntoken    {token}", made.org))
 }
 
 async fn make_org(dir: &Path, name: String, test: bool) -> anyhow::Result<ExitCode> {
