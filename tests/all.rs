@@ -4,8 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "tests fail by panicking, and tell what they counted"
+    reason = "tests fail by panicking"
 )]
 
 mod architecture;

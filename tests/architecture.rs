@@ -286,6 +286,19 @@ fn statuses_and_paths_are_known_only_to_the_api() {
 }
 
 #[test]
+fn nothing_but_composite_makes_an_internal_signing_input() {
+    for file in sources("crates").into_iter().chain(sources("functions")) {
+        let in_composite = file.strip_prefix(root()).unwrap().starts_with("crates/composite");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(
+            in_composite || !text.contains("SigningInput::internal"),
+            "{}",
+            file.display()
+        );
+    }
+}
+
+#[test]
 fn files_are_named_for_what_is_in_them() {
     for file in sources(".") {
         let name = file.file_stem().unwrap().to_str().unwrap();

@@ -105,6 +105,22 @@ fn a_kek_that_is_malformed_or_gone_stops_the_start_with_what_to_set() {
 }
 
 #[test]
+fn an_origin_that_is_none_is_refused_by_its_name() {
+    for wrong in [
+        "*",
+        "app.example",
+        "https://",
+        "https://a.example/path",
+        "https://*.example",
+    ] {
+        let data = tempfile::tempdir().unwrap();
+        let (code, log) = refused_start(data.path(), &[("POSTQ_CORS_ORIGINS", wrong)]);
+        assert_eq!(code, Some(1), "{wrong}");
+        assert!(log.contains(&format!("`{wrong}` is no origin")), "{log}");
+    }
+}
+
+#[test]
 fn an_address_in_use_is_refused_and_nothing_is_lost() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), &[]);

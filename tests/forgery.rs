@@ -75,7 +75,7 @@ async fn a_row_edited_in_any_deciding_column_does_not_sign() {
     ];
     for (column, value) in edits {
         edited(&database, &key, column, value, async || {
-            refuses(&vault, &key, &format!("{column} = {value}")).await
+            refuses(&vault, &key, &format!("{column} = {value}")).await;
         })
         .await;
     }

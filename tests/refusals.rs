@@ -480,7 +480,15 @@ fn a_body_is_json_and_says_so() {
 #[test]
 fn unknown_routes_and_methods_answer_in_the_same_form() {
     let (_data, server) = start();
-    for path in ["/", "/v1", "/v1/nothing", "/v1/hybrid-keys/", "/v1/sign/x"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/nothing",
+        "/v1/hybrid-keys/",
+        "/v1/hybrid-keys/%ff",
+        "/v1/hybrid-keys/%2e%2e",
+        "/v1/sign/x",
+    ] {
         refused(&server.call(path, None), 404, "not_found");
     }
     refused(&server.call("/v1/sign", None), 404, "not_found");

@@ -117,7 +117,7 @@ fn no_truncation_and_no_extension_verifies() {
         let json = signed.public_key.to_json();
         assert_eq!(PublicKey::from_json(&json), Ok(signed.public_key));
         for length in 0..json.len() {
-            assert!(PublicKey::from_json(&json[..length]).is_err());
+            assert!(PublicKey::from_json(json.split_at(length).0).is_err());
         }
     }
 }
@@ -172,11 +172,7 @@ fn a_public_key_of_another_shape_is_refused() {
         String::new(),
         "[]".into(),
     ] {
-        assert!(
-            PublicKey::from_json(&bad).is_err(),
-            "{}",
-            &bad[..bad.len().min(60)]
-        );
+        assert!(PublicKey::from_json(&bad).is_err(), "{}", bad);
     }
 }
 

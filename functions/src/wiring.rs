@@ -6,10 +6,10 @@
 use std::{env, path::Path, sync::Arc};
 
 use api::{
-    http,
+    http::{self, NoOrigin, Origin},
     routes::{self, Operation},
 };
-use axum::{Router, http::HeaderValue};
+use axum::Router;
 use custody_local::{EnvKek, EnvKekError, KEK_VARIABLE, PREVIOUS_KEK_VARIABLE};
 use store_sqlite::{OpenError, SqliteStore};
 use vault::{
@@ -31,8 +31,8 @@ pub enum WiringError {
     #[error(transparent)]
     Kek(#[from] EnvKekError),
     /// Not an origin.
-    #[error("POSTQ_CORS_ORIGINS holds what is no origin")]
-    Origin,
+    #[error("POSTQ_CORS_ORIGINS: {0}")]
+    Origin(#[from] NoOrigin),
 }
 
 /// `health`
@@ -143,13 +143,7 @@ fn locked<P: Clone + Send + Sync + 'static>(
 }
 
 fn finish(router: Router) -> Result<Router, WiringError> {
-    let origins = variable("POSTQ_CORS_ORIGINS").unwrap_or_default();
-    let origins: Vec<HeaderValue> = origins
-        .split(',')
-        .map(str::trim)
-        .filter(|origin| !origin.is_empty())
-        .map(|origin| HeaderValue::from_str(origin).map_err(|_| WiringError::Origin))
-        .collect::<Result<_, _>>()?;
+    let origins = Origin::list(&variable("POSTQ_CORS_ORIGINS").unwrap_or_default())?;
     Ok(http::finish(router, &origins))
 }
 

@@ -112,6 +112,23 @@ pub(crate) fn wrk(sh: &Shell) -> anyhow::Result<()> {
     apt_unless(sh, "wrk", "wrk", "the load generator")
 }
 
+/// cargo-deny, built once into `target/tools`.
+pub(crate) fn cargo_deny(sh: &Shell) -> anyhow::Result<PathBuf> {
+    let tools = sh.current_dir().join("target/tools");
+    let program = tools.join("bin/cargo-deny");
+    if !program.exists() {
+        println!("setting up cargo-deny {CARGO_DENY} in target/tools; it takes a few minutes");
+        cmd!(
+            sh,
+            "cargo install --locked --quiet cargo-deny@{CARGO_DENY} --root {tools}"
+        )
+        .run()?;
+    }
+    Ok(program)
+}
+
+const CARGO_DENY: &str = "0.20.2";
+
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 fn apt_unless(sh: &Shell, program: &str, packages: &str, what: &str) -> anyhow::Result<()> {
@@ -138,10 +155,7 @@ fn apt(sh: &Shell, packages: &str, what: &str) -> anyhow::Result<()> {
             .run()
     };
     if install().is_err() {
-        bail!(
-            "{what} is missing and could not be installed; install {} and run this again",
-            packages.join(" ")
-        );
+        bail!("{what} is missing and could not be installed; install {packages} and run this again");
     }
     Ok(())
 }

@@ -34,6 +34,12 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
             cmd!(sh, "cargo test --locked --workspace --exclude benches").env("POSTQ_TEST_ROUNDS", rounds);
         Ok(tests.run()?)
     })?;
+    if long {
+        stages.run("licences and bans", || {
+            let cargo_deny = setup::cargo_deny(sh)?;
+            Ok(cmd!(sh, "{cargo_deny} --offline --locked check bans licenses sources").run()?)
+        })?;
+    }
     stages.summary();
     Ok(())
 }

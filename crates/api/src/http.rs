@@ -4,35 +4,36 @@
 //! What goes into the log is the request's id, route, status, duration and, for a failure, its cause: no header, no query,
 //! no body.
 
+mod incoming;
+mod origin;
+
 use std::time::Instant;
 
 use axum::{
     Json, Router,
     body::Body,
-    extract::{FromRequest, FromRequestParts, MatchedPath, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    extract::{MatchedPath, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
-use http_body_util::BodyExt;
-use serde::{Serialize, de::DeserializeOwned};
+
+use serde::Serialize;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowHeaders, AllowMethods, CorsLayer, ExposeHeaders},
 };
 use utoipa::ToSchema;
-use vault::{Error, Timestamp, id::RequestId, input::MAX_PAYLOAD};
+use vault::{Error, Timestamp, id::RequestId};
+
+pub use incoming::MAX_BODY;
+pub(crate) use incoming::{JsonBody, KeyPath, Params, drain};
+pub use origin::{NoOrigin, Origin};
 
 /// The header that carries a request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("postq-request-id");
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// A body's limit in bytes: the largest payload in base64, and 64 KiB for all that stands around it.
-pub const MAX_BODY: usize = MAX_PAYLOAD.div_ceil(3) * 4 + 64 * 1024;
-
-/// How much of a refused body is read before the connection is given up, in bytes.
-const MAX_DRAIN: usize = 64 * 1024 * 1024;
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Success with data.
 #[derive(Debug, Serialize, ToSchema)]
@@ -296,80 +297,9 @@ impl Problem {
     }
 }
 
-/// A JSON body, parsed and checked for its shape.
-pub(crate) struct JsonBody<T>(pub(crate) T);
-
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
-        let headers = request.headers();
-        if headers.contains_key(IDEMPOTENCY_KEY) {
-            return Err(Failure::Idempotency);
-        }
-        if !is_json(headers) {
-            return Err(Failure::MediaType);
-        }
-        let body = read(request.into_body()).await?;
-        let mut parser = serde_json::Deserializer::from_slice(&body);
-        let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| invalid(&error, "body"))?;
-        parser.end().map_err(|error| Error::invalid("body", error))?;
-        Ok(Self(value))
-    }
-}
-
-/// Reads a body of at most [`MAX_BODY`] bytes. What is over is read and thrown away before the refusal, because a client
-/// that is cut off while it sends never reads what it is told.
-async fn read(mut body: Body) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Error::invalid("body", "it ended before it was complete"))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > MAX_BODY {
-            drain(body).await;
-            return Err(Error::PayloadTooLarge { limit: MAX_PAYLOAD }.into());
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes)
-}
-
-/// Reads a body to its end, as far as [`MAX_DRAIN`], and throws it away.
-pub(crate) async fn drain(mut body: Body) {
-    let mut drained = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        drained += frame.data_ref().map_or(0, |data| data.len());
-        if drained > MAX_DRAIN {
-            return;
-        }
-    }
-}
-
-/// The query string, parsed and checked for its shape.
-pub(crate) struct Params<T>(pub(crate) T);
-
-impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
-        let pairs = parts.uri.query().unwrap_or_default();
-        let parser = serde_urlencoded::Deserializer::new(form_urlencoded::parse(pairs.as_bytes()));
-        match serde_path_to_error::deserialize(parser) {
-            Ok(value) => Ok(Self(value)),
-            Err(error) => Err(invalid(&error, "query").into()),
-        }
-    }
-}
-
-fn invalid<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &str) -> Error {
-    let path = error.path().to_string();
-    let field = if path == "." { whole.to_owned() } else { path };
-    Error::invalid(field, error.inner())
-}
-
 /// Gives every answer of the router its request id, its form and its line in the log; unknown routes and panics answer in
 /// the same form as all else. `origins` may call from a browser.
-pub fn finish(router: Router, origins: &[HeaderValue]) -> Router {
+pub fn finish(router: Router, origins: &[Origin]) -> Router {
     let router = router
         .fallback(|| async { Failure::NoRoute })
         .method_not_allowed_fallback(|| async { Failure::NoRoute })
@@ -384,14 +314,14 @@ pub fn finish(router: Router, origins: &[HeaderValue]) -> Router {
     router.layer(from_fn(answer))
 }
 
-fn cors(origins: &[HeaderValue]) -> CorsLayer {
+fn cors(origins: &[Origin]) -> CorsLayer {
     let exposed = [
         REQUEST_ID,
         HeaderName::from_static("idempotency-replayed"),
         header::RETRY_AFTER,
     ];
     CorsLayer::new()
-        .allow_origin(origins.to_vec())
+        .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
         .allow_methods(AllowMethods::list([
             Method::GET,
             Method::POST,
@@ -480,15 +410,7 @@ fn accepts_problem(headers: &HeaderMap) -> bool {
         .any(|part| media_type(part).eq_ignore_ascii_case("application/problem+json"))
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let sent = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    media_type(sent).eq_ignore_ascii_case("application/json")
-}
-
-fn media_type(value: &str) -> &str {
+pub(crate) fn media_type(value: &str) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 

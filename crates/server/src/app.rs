@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use api::{http, routes};
-use axum::{Router, http::HeaderValue};
+use api::{
+    http::{self, Origin},
+    routes,
+};
+use axum::Router;
 use vault::{
     custody::Custody,
     ops::{create_key, get_key, list_keys, public_key, rewrap, sign, verify, whoami},
@@ -11,7 +14,7 @@ use vault::{
 };
 
 /// The whole API over one store.
-pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[HeaderValue]) -> Router {
+pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -> Router {
     let tokens = || store.clone();
     let router = Router::new()
         .merge(routes::HEALTH.open_router(()))

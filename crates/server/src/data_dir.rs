@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use custody_local::{EnvKek, KEK_VARIABLE, Kek, PREVIOUS_KEK_VARIABLE};
 use store_sqlite::SqliteStore;
+use tempfile::NamedTempFile;
 use vault::{
     custody::Custody,
     ops::rewrap,
@@ -65,19 +66,20 @@ pub async fn open(dir: &Path, variables: KekVariables) -> anyhow::Result<DataDir
     let store = SqliteStore::open(&path)?;
 
     let kek_file = dir.join(KEK_FILE);
-    let (current, new_kek) = match variables.current.filter(|kek| !kek.trim().is_empty()) {
-        Some(kek) => (kek, None),
-        None if kek_file.exists() => {
-            let kek = fs::read_to_string(&kek_file)
-                .with_context(|| format!("`{}` cannot be read", kek_file.display()))?;
-            (Zeroizing::new(kek), None)
-        }
+    let mut new_kek = None;
+    let current = match variables.current.filter(|kek| !kek.trim().is_empty()) {
+        Some(kek) => kek,
+        None if kek_file.exists() => read_kek(&kek_file)?,
         None if store.any_org().await? => bail!(
             "`{}` holds keys, but their key-encryption key is not here: set {KEK_VARIABLE} to it, or put `{}` back",
             dir.display(),
             kek_file.display()
         ),
-        None => (write_new_kek(&kek_file)?, Some(kek_file)),
+        None => {
+            let kek = write_new_kek(dir, &kek_file)?;
+            new_kek = Some(kek_file);
+            kek
+        }
     };
     let kek = EnvKek::from_variables(
         Some(&current),
@@ -109,19 +111,29 @@ async fn refuse_missing_keks(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> 
     )
 }
 
-fn write_new_kek(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+fn read_kek(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let kek = fs::read_to_string(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+    let kek = Zeroizing::new(kek);
+    Kek::from_base64(&kek).with_context(|| {
+        format!(
+            "`{}` holds no key-encryption key; put back the one that was there",
+            path.display()
+        )
+    })?;
+    Ok(kek)
+}
+
+/// The file appears whole or not at all, and never in place of another.
+fn write_new_kek(dir: &Path, path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let kek = Kek::generate()?.expose_base64();
     let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
-        file.write_all(kek.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
+        // Made with mode 0600.
+        let mut file = NamedTempFile::new_in(dir)?;
+        writeln!(file, "{}", *kek)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path)?;
         // The name must be as durable as the bytes: without it, everything that is ever sealed is lost.
-        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+        fs::File::open(dir)?.sync_all()
     };
     write().with_context(|| format!("`{}` cannot be written", path.display()))?;
     Ok(kek)

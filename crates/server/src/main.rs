@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::http::HeaderValue;
+use api::http::Origin;
 use clap::{Parser, Subcommand};
 use server::data_dir::{self, DataDir, KekVariables};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,13 +42,8 @@ enum Command {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
         listen: SocketAddr,
         /// Origins that may call from a browser, separated by commas
-        #[arg(
-            long,
-            value_name = "ORIGINS",
-            env = "POSTQ_CORS_ORIGINS",
-            value_delimiter = ','
-        )]
-        cors_origins: Vec<String>,
+        #[arg(long, value_name = "ORIGINS", env = "POSTQ_CORS_ORIGINS", default_value = "")]
+        cors_origins: String,
     },
     /// Make organisations
     #[command(subcommand)]
@@ -107,13 +102,8 @@ async fn main() -> ExitCode {
     })
 }
 
-async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &[String]) -> anyhow::Result<ExitCode> {
-    let origins = cors_origins
-        .iter()
-        .map(|origin| origin.trim())
-        .filter(|origin| !origin.is_empty())
-        .map(|origin| HeaderValue::from_str(origin).with_context(|| format!("`{origin}` is no origin")))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &str) -> anyhow::Result<ExitCode> {
+    let origins = Origin::list(cors_origins)?;
     let data = open(dir).await?;
     let listener = tokio::net::TcpListener::bind(listen)
         .await

@@ -1,14 +1,11 @@
 //! `GET /v1/hybrid-keys/{id}`
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use vault::ops::get_key;
 
 use crate::{
     auth::Authenticated,
-    http::{self, ErrorBody, Failure, Success},
+    http::{self, ErrorBody, Failure, KeyPath, Success},
 };
 
 /// Show a hybrid key
@@ -27,7 +24,7 @@ use crate::{
 pub(crate) async fn get_key(
     State(ports): State<get_key::Ports>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    KeyPath(id): KeyPath,
 ) -> Result<Response, Failure> {
     Ok(http::ok(get_key::get_key(&ports, &caller, &id).await?))
 }

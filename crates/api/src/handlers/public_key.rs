@@ -1,14 +1,11 @@
 //! `GET /v1/hybrid-keys/{id}/public-key`
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use vault::ops::public_key;
 
 use crate::{
     auth::Authenticated,
-    http::{self, ErrorBody, Failure, Params, Success},
+    http::{self, ErrorBody, Failure, KeyPath, Params, Success},
 };
 
 /// Give a key's public key
@@ -36,7 +33,7 @@ use crate::{
 pub(crate) async fn public_key(
     State(ports): State<public_key::Ports>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    KeyPath(id): KeyPath,
     Params(request): Params<public_key::Request>,
 ) -> Result<Response, Failure> {
     let response = match public_key::public_key(&ports, &caller, &id, &request).await? {

@@ -1,0 +1,111 @@
+//! What comes in: bodies, queries and paths, read within their limits and checked for their shape.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use vault::{Error, input::MAX_PAYLOAD};
+
+use super::{Failure, IDEMPOTENCY_KEY, media_type};
+
+/// A body's limit in bytes: the largest payload in base64, and 64 KiB for all that stands around it.
+pub const MAX_BODY: usize = MAX_PAYLOAD.div_ceil(3) * 4 + 64 * 1024;
+
+/// How much of a refused body is read before the connection is given up, in bytes.
+const MAX_DRAIN: usize = 64 * 1024 * 1024;
+
+/// A JSON body, parsed and checked for its shape.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
+        let headers = request.headers();
+        if headers.contains_key(IDEMPOTENCY_KEY) {
+            return Err(Failure::Idempotency);
+        }
+        if !is_json(headers) {
+            return Err(Failure::MediaType);
+        }
+        let body = read(request.into_body()).await?;
+        let mut parser = serde_json::Deserializer::from_slice(&body);
+        let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| invalid(&error, "body"))?;
+        parser.end().map_err(|error| Error::invalid("body", error))?;
+        Ok(Self(value))
+    }
+}
+
+/// Reads a body of at most [`MAX_BODY`] bytes. What is over is read and thrown away before the refusal, because a client
+/// that is cut off while it sends never reads what it is told.
+async fn read(mut body: Body) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::invalid("body", "it ended before it was complete"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > MAX_BODY {
+            drain(body).await;
+            return Err(Error::PayloadTooLarge { limit: MAX_PAYLOAD }.into());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// Reads a body to its end, as far as [`MAX_DRAIN`], and throws it away.
+pub(crate) async fn drain(mut body: Body) {
+    let mut drained = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        drained += frame.data_ref().map_or(0, Bytes::len);
+        if drained > MAX_DRAIN {
+            return;
+        }
+    }
+}
+
+/// The id in a path. One that is not even text names nothing, as an unknown one does.
+pub(crate) struct KeyPath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(_) => Err(Error::NotFound { what: "key" }.into()),
+        }
+    }
+}
+
+/// The query string, parsed and checked for its shape.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
+        let pairs = parts.uri.query().unwrap_or_default();
+        let parser = serde_urlencoded::Deserializer::new(form_urlencoded::parse(pairs.as_bytes()));
+        match serde_path_to_error::deserialize(parser) {
+            Ok(value) => Ok(Self(value)),
+            Err(error) => Err(invalid(&error, "query").into()),
+        }
+    }
+}
+
+fn invalid<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &str) -> Error {
+    let path = error.path().to_string();
+    let field = if path == "." { whole.to_owned() } else { path };
+    Error::invalid(field, error.inner())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let sent = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    media_type(sent).eq_ignore_ascii_case("application/json")
+}
