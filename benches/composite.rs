@@ -46,16 +46,8 @@ fn main() {
             &Prehash::derive(algorithm, b"a message of ordinary length"),
         )
         .unwrap();
-        for contender in [
-            ours(algorithm, &input),
-            libcrux(algorithm, &input),
-            aws_lc(algorithm, &input),
-        ] {
-            assert!(
-                (contender.verify)(),
-                "{} does not verify its own signature",
-                contender.name
-            );
+        for contender in [ours(algorithm, &input), libcrux(algorithm, &input), aws_lc(algorithm, &input)] {
+            assert!((contender.verify)(), "{} does not verify its own signature", contender.name);
             let mut group = criterion.benchmark_group(format!("sign {algorithm}"));
             group.bench_function(contender.name, |b| b.iter(&contender.sign));
             group.finish();
@@ -65,13 +57,7 @@ fn main() {
         }
         let mut group = criterion.benchmark_group(format!("sign {algorithm}"));
         group.bench_function("ours from seed", |b| {
-            b.iter(|| {
-                sign_ours(
-                    &PqSecret::from_bytes(algorithm.pq(), &SEED),
-                    &classical(algorithm),
-                    &input,
-                )
-            });
+            b.iter(|| sign_ours(&PqSecret::from_bytes(algorithm.pq(), &SEED), &classical(algorithm), &input));
         });
         group.finish();
     }
@@ -136,20 +122,15 @@ fn libcrux(algorithm: Algorithm, input: &SigningInput) -> Contender {
 
 /// AWS-LC signs both halves; its Rust API takes no ML-DSA context, which changes nothing of the work.
 fn aws_lc(algorithm: Algorithm, input: &SigningInput) -> Contender {
-    let (signing, verifying): (
-        &'static PqdsaSigningAlgorithm,
-        &'static PqdsaVerificationAlgorithm,
-    ) = match algorithm.pq() {
-        MlDsaSet::MlDsa44 => (&lc::ML_DSA_44_SIGNING, &lc::ML_DSA_44),
-        MlDsaSet::MlDsa65 => (&lc::ML_DSA_65_SIGNING, &lc::ML_DSA_65),
-        MlDsaSet::MlDsa87 => (&lc::ML_DSA_87_SIGNING, &lc::ML_DSA_87),
-    };
+    let (signing, verifying): (&'static PqdsaSigningAlgorithm, &'static PqdsaVerificationAlgorithm) =
+        match algorithm.pq() {
+            MlDsaSet::MlDsa44 => (&lc::ML_DSA_44_SIGNING, &lc::ML_DSA_44),
+            MlDsaSet::MlDsa65 => (&lc::ML_DSA_65_SIGNING, &lc::ML_DSA_65),
+            MlDsaSet::MlDsa87 => (&lc::ML_DSA_87_SIGNING, &lc::ML_DSA_87),
+        };
     let pq = PqdsaKeyPair::from_seed(signing, &SEED).unwrap();
     let public_key = UnparsedPublicKey::new(verifying, pq.public_key().as_ref().to_vec());
-    let (message, classical) = (
-        input.message().as_bytes().to_vec(),
-        LcClassical::new(algorithm.classical()),
-    );
+    let (message, classical) = (input.message().as_bytes().to_vec(), LcClassical::new(algorithm.classical()));
     let sign = move |message: &[u8]| {
         let mut signature = vec![0; signing.signature_len()];
         pq.sign(message, &mut signature).unwrap();
@@ -174,10 +155,7 @@ enum LcClassical {
 
 impl LcClassical {
     fn new(algorithm: ClassicalAlgorithm) -> Self {
-        let public_key = ClassicalSecret::from_bytes(algorithm, &CLASSICAL)
-            .unwrap()
-            .public_key()
-            .unwrap();
+        let public_key = ClassicalSecret::from_bytes(algorithm, &CLASSICAL).unwrap().public_key().unwrap();
         match algorithm {
             ClassicalAlgorithm::Ed25519 => {
                 Self::Ed25519(Ed25519KeyPair::from_seed_and_public_key(&CLASSICAL, &public_key).unwrap())
@@ -240,12 +218,7 @@ fn table() {
 fn median(group: &str, name: &str) -> Option<f64> {
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
-    let path = root
-        .join(target)
-        .join("criterion")
-        .join(group)
-        .join(name)
-        .join("new/estimates.json");
+    let path = root.join(target).join("criterion").join(group).join(name).join("new/estimates.json");
     let estimates: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
     estimates["median"]["point_estimate"].as_f64()
 }

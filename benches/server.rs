@@ -36,10 +36,7 @@ fn main() {
     let server = start(dir.path());
     println!("| | connections | requests/s | p50, ms | p99, ms | errors |\n|---|---|---|---|---|---|");
     for algorithm in ["mldsa65+ed25519", "mldsa44+ecdsa-p256"] {
-        let key = server.post(
-            "/v1/hybrid-keys",
-            &json!({"name": "bench", "algorithm": algorithm}),
-        );
+        let key = server.post("/v1/hybrid-keys", &json!({"name": "bench", "algorithm": algorithm}));
         let sign = json!({"keyId": key["data"]["id"], "payload": "aGVsbG8="});
         let signed = server.post("/v1/sign", &sign);
         let verify = json!({
@@ -62,10 +59,7 @@ fn main() {
                     .output()
                     .unwrap();
                 let report = String::from_utf8(output.stdout).unwrap();
-                let row = report
-                    .lines()
-                    .find_map(|line| line.strip_prefix("row "))
-                    .unwrap_or("no answer");
+                let row = report.lines().find_map(|line| line.strip_prefix("row ")).unwrap_or("no answer");
                 println!("| {path} {algorithm} | {connections} | {row} |");
             }
         }
@@ -91,15 +85,8 @@ fn start(data: &Path) -> Server {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut server = Server {
-        child,
-        address: String::new(),
-        bearer: String::new(),
-    };
-    for line in BufReader::new(server.child.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok)
-    {
+    let mut server = Server { child, address: String::new(), bearer: String::new() };
+    for line in BufReader::new(server.child.stdout.take().unwrap()).lines().map_while(Result::ok) {
         if let Some(address) = line.strip_prefix("address") {
             server.address = address.trim().to_owned();
         }
@@ -114,10 +101,7 @@ fn start(data: &Path) -> Server {
 impl Server {
     fn post(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}{path}", self.address);
-        let mut response = ureq::post(&url)
-            .header("Authorization", &self.bearer)
-            .send_json(body)
-            .unwrap();
+        let mut response = ureq::post(&url).header("Authorization", &self.bearer).send_json(body).unwrap();
         response.body_mut().read_json().unwrap()
     }
 }

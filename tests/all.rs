@@ -9,7 +9,9 @@
 
 mod architecture;
 mod embedded_vault;
+mod failures;
 mod forgery;
+mod formats_at_rest;
 mod in_process;
 mod kek_change;
 mod lambda_runtime;
@@ -17,6 +19,7 @@ mod openapi;
 mod postq_sdk;
 mod python;
 mod refusals;
+mod refused_input;
 mod release_after_commit;
 mod round_trips;
 mod secrets;

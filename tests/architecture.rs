@@ -44,12 +44,8 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
 ];
 
 /// The oldest versions that may be linked, for faults mended in them.
-const FLOORS: [(&str, &str); 4] = [
-    ("ml-dsa", "0.1.2"),
-    ("ctutils", "0.4.4"),
-    ("cmov", "0.5.4"),
-    ("crypto-bigint", "0.7.6"),
-];
+const FLOORS: [(&str, &str); 4] =
+    [("ml-dsa", "0.1.2"), ("ctutils", "0.4.4"), ("cmov", "0.5.4"), ("crypto-bigint", "0.7.6")];
 
 const NATIVE: &str = "x86_64-unknown-linux-gnu";
 const WASM: &str = "wasm32-unknown-unknown";
@@ -65,35 +61,17 @@ fn metadata() -> Metadata {
 #[test]
 fn dependencies_go_only_downward() {
     let metadata = metadata();
-    let ours: BTreeSet<String> = metadata
-        .workspace_packages()
-        .iter()
-        .map(|package| package.name.to_string())
-        .collect();
+    let ours: BTreeSet<String> =
+        metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
     let listed: BTreeSet<String> = MAY_USE.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(ours, listed, "every package has its row");
     for package in metadata.workspace_packages() {
-        let (_, allowed) = MAY_USE
-            .iter()
-            .find(|(name, _)| *name == package.name.as_str())
-            .unwrap();
-        for dependency in package
-            .dependencies
-            .iter()
-            .filter(|d| d.kind != DependencyKind::Development)
-        {
+        let (_, allowed) = MAY_USE.iter().find(|(name, _)| *name == package.name.as_str()).unwrap();
+        for dependency in package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development) {
             let name = dependency.name.as_str();
-            assert!(
-                !ours.contains(name) || allowed.contains(&name),
-                "{} uses {name}",
-                package.name
-            );
+            assert!(!ours.contains(name) || allowed.contains(&name), "{} uses {name}", package.name);
             if let Some((_, where_to)) = ONLY_IN.iter().find(|(only, _)| *only == name) {
-                assert!(
-                    where_to.contains(&package.name.as_str()),
-                    "{} uses {name}",
-                    package.name
-                );
+                assert!(where_to.contains(&package.name.as_str()), "{} uses {name}", package.name);
             }
         }
     }
@@ -104,32 +82,17 @@ fn formats_know_no_io_no_async_no_randomness() {
     for target in [WASM, NATIVE] {
         for format in ["composite", "ledger"] {
             let linked = linked(format, target);
-            for never in [
-                "tokio", "futures", "rusqlite", "hyper", "reqwest", "jiff", "time", "ulid", "rand",
-            ] {
+            for never in ["tokio", "futures", "rusqlite", "hyper", "reqwest", "jiff", "time", "ulid", "rand"]
+            {
                 assert!(!linked.contains(never), "{format} links {never} for {target}");
             }
             // Natively p256's tables bring a generator along, which composite never calls; a wasm verifier has none.
-            assert!(
-                !linked.contains("getrandom") || target == NATIVE,
-                "{format}: {target}"
-            );
+            assert!(!linked.contains("getrandom") || target == NATIVE, "{format}: {target}");
         }
     }
-    for file in sources("crates/composite/src")
-        .into_iter()
-        .chain(sources("crates/ledger/src"))
-    {
+    for file in sources("crates/composite/src").into_iter().chain(sources("crates/ledger/src")) {
         let text = std::fs::read_to_string(&file).unwrap();
-        for never in [
-            "std::time",
-            "std::fs",
-            "std::net",
-            "std::env",
-            "async fn",
-            "SysRng",
-            "println!",
-        ] {
+        for never in ["std::time", "std::fs", "std::net", "std::env", "async fn", "SysRng", "println!"] {
             assert!(!text.contains(never), "{} has {never}", file.display());
         }
     }
@@ -138,20 +101,8 @@ fn formats_know_no_io_no_async_no_randomness() {
 #[test]
 fn the_product_knows_no_transport_no_cloud_no_database() {
     for name in linked("vault", NATIVE) {
-        let never = [
-            "axum",
-            "http",
-            "hyper",
-            "tower",
-            "rusqlite",
-            "tokio",
-            "lambda_runtime",
-            "reqwest",
-        ];
-        assert!(
-            !never.contains(&name.as_str()) && !name.starts_with("aws-"),
-            "vault links {name}"
-        );
+        let never = ["axum", "http", "hyper", "tower", "rusqlite", "tokio", "lambda_runtime", "reqwest"];
+        assert!(!never.contains(&name.as_str()) && !name.starts_with("aws-"), "vault links {name}");
     }
 }
 
@@ -169,26 +120,15 @@ fn faults_mended_elsewhere_stay_mended() {
     let metadata = metadata();
     for (name, floor) in FLOORS {
         let floor = Version::parse(floor).unwrap();
-        let versions: Vec<_> = metadata
-            .packages
-            .iter()
-            .filter(|package| package.name == name)
-            .collect();
+        let versions: Vec<_> = metadata.packages.iter().filter(|package| package.name == name).collect();
         assert!(!versions.is_empty(), "{name} is linked no more: drop its floor");
         for package in versions {
-            assert!(
-                package.version >= floor,
-                "{name} {} is below {floor}",
-                package.version
-            );
+            assert!(package.version >= floor, "{name} {} is below {floor}", package.version);
         }
     }
     let deny = read("deny.toml");
     for (name, floor) in FLOORS {
-        assert!(
-            deny.contains(&format!("\"{name}@<{floor}\"")),
-            "deny.toml bans {name} below {floor}"
-        );
+        assert!(deny.contains(&format!("\"{name}@<{floor}\"")), "deny.toml bans {name} below {floor}");
     }
 }
 
@@ -230,44 +170,24 @@ fn an_operation_has_one_name_everywhere() {
 
     let mut lambdas = tags.clone();
     lambdas.insert("not-found".to_owned());
-    assert_eq!(
-        stems("functions/src/bin"),
-        lambdas,
-        "one Lambda per tag, and not-found"
-    );
+    assert_eq!(stems("functions/src/bin"), lambdas, "one Lambda per tag, and not-found");
     let modules: BTreeSet<String> = tags.iter().map(|tag| tag.replace('-', "_")).collect();
     assert_eq!(stems("crates/api/src/handlers"), modules, "one handler per tag");
     let mut operations = modules.clone();
     operations.remove("health");
     operations.extend(["create_org", "rewrap"].map(str::to_owned));
-    assert_eq!(
-        stems("crates/vault/src/ops"),
-        operations,
-        "one file per operation, and those on no route"
-    );
+    assert_eq!(stems("crates/vault/src/ops"), operations, "one file per operation, and those on no route");
 }
 
 #[test]
 fn lambdas_hold_no_logic_and_only_their_wiring_reads_the_environment() {
     for file in sources("functions/src/bin") {
         let text = std::fs::read_to_string(&file).unwrap();
-        assert!(
-            text.lines().count() <= 8,
-            "{} is more than a route and a run",
-            file.display()
-        );
+        assert!(text.lines().count() <= 8, "{} is more than a route and a run", file.display());
     }
-    for file in sources("functions/src")
-        .into_iter()
-        .chain(sources("crates/api/src"))
-    {
+    for file in sources("functions/src").into_iter().chain(sources("crates/api/src")) {
         let reads = std::fs::read_to_string(&file).unwrap().contains("env::var");
-        assert_eq!(
-            reads,
-            file.ends_with("functions/src/wiring.rs"),
-            "{}",
-            file.display()
-        );
+        assert_eq!(reads, file.ends_with("functions/src/wiring.rs"), "{}", file.display());
     }
 }
 
@@ -290,11 +210,7 @@ fn nothing_but_composite_makes_an_internal_signing_input() {
     for file in sources("crates").into_iter().chain(sources("functions")) {
         let in_composite = file.strip_prefix(root()).unwrap().starts_with("crates/composite");
         let text = std::fs::read_to_string(&file).unwrap();
-        assert!(
-            in_composite || !text.contains("SigningInput::internal"),
-            "{}",
-            file.display()
-        );
+        assert!(in_composite || !text.contains("SigningInput::internal"), "{}", file.display());
     }
 }
 
@@ -305,55 +221,44 @@ fn files_are_named_for_what_is_in_them() {
         let vague = ["mod", "utils", "util", "common", "helpers", "types", "misc"];
         assert!(!vague.contains(&name), "{}", file.display());
         let text = std::fs::read_to_string(&file).unwrap();
-        assert!(
-            text.starts_with("//! "),
-            "{} does not say what it is",
-            file.display()
-        );
+        assert!(text.starts_with("//! "), "{} does not say what it is", file.display());
         let lines = text.lines().count();
-        assert!(
-            lines <= 500,
-            "{} has {lines} lines: it is really two files",
-            file.display()
-        );
+        assert!(lines <= 500, "{} has {lines} lines: it is really two files", file.display());
+    }
+}
+
+#[test]
+fn no_link_in_the_documents_is_dead() {
+    let documents =
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name));
+    let pages = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    for document in
+        documents.into_iter().chain(pages.filter(|page| page.extension().is_some_and(|e| e == "md")))
+    {
+        let text = read(&document);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let local = !link.starts_with("http") && !link.starts_with('#');
+            let target = document.parent().unwrap().join(link.split('#').next().unwrap());
+            assert!(!local || target.exists(), "{} links to {link}", document.display());
+        }
     }
 }
 
 /// The names of everything that a package links, when it is built by itself for a target.
 fn linked(package: &str, target: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--locked",
-            "--offline",
-            "--edges",
-            "normal",
-            "--prefix",
-            "none",
-            "--format",
-            "{p}",
-        ])
+        .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
         .args(["--package", package, "--target", target])
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8(output.stdout).unwrap();
-    tree.lines()
-        .filter_map(|line| line.split(' ').next())
-        .map(str::to_owned)
-        .collect()
+    tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 fn stems(folder: &str) -> BTreeSet<String> {
-    sources(folder)
-        .iter()
-        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect()
+    sources(folder).iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
 
 /// Every Rust file of ours below a folder.

@@ -12,19 +12,12 @@ fn a_first_start_makes_an_organisation_and_shows_its_token_once() {
     let data = tempfile::tempdir().unwrap();
     let dir = data.path().join("new");
     let mut first = Server::start(&dir, &[]);
-    assert!(
-        first.token.starts_with("pq_live_") && first.token.len() == 66,
-        "{}",
-        first.token
-    );
+    assert!(first.token.starts_with("pq_live_") && first.token.len() == 66, "{}", first.token);
     assert_eq!(first.call("/v1/whoami", None).status, 200);
     let token = first.token.clone();
     let (code, log) = first.stop();
     assert_eq!(code, Some(0), "a stop that was asked for is a success");
-    assert!(
-        log.contains("embedded default") && log.contains("signing-kek"),
-        "{log}"
-    );
+    assert!(log.contains("embedded default") && log.contains("signing-kek"), "{log}");
     assert!(!log.contains(&token));
     for private in ["signing-kek", "vault.db"] {
         let mode = std::fs::metadata(dir.join(private)).unwrap().permissions().mode();
@@ -33,30 +26,18 @@ fn a_first_start_makes_an_organisation_and_shows_its_token_once() {
 
     let mut second = Server::start(&dir, &[]);
     assert!(!second.stdout.contains("pq_live_"), "{}", second.stdout);
-    assert!(
-        second.stdout.contains("postq-vault org create"),
-        "{}",
-        second.stdout
-    );
+    assert!(second.stdout.contains("postq-vault org create"), "{}", second.stdout);
     second.token = token;
-    assert_eq!(
-        second.call("/v1/whoami", None).status,
-        200,
-        "the token outlives a restart"
-    );
-    assert!(
-        !second.stop().1.contains("embedded default"),
-        "the warning is the first start's"
-    );
+    assert_eq!(second.call("/v1/whoami", None).status, 200, "the token outlives a restart");
+    assert!(!second.stop().1.contains("embedded default"), "the warning is the first start's");
 }
 
 #[test]
 fn a_bootstrap_token_is_the_first_token_and_is_not_shown() {
     let ours = Secret::generate(Environment::Test).unwrap();
-    for (preset, environment) in [
-        ("any-string-of-thirty-two-characters-or-more", "live"),
-        (ours.expose(), "test"),
-    ] {
+    for (preset, environment) in
+        [("any-string-of-thirty-two-characters-or-more", "live"), (ours.expose(), "test")]
+    {
         let data = tempfile::tempdir().unwrap();
         let mut server = Server::start(data.path(), &[("POSTQ_BOOTSTRAP_TOKEN", preset)]);
         assert!(!server.stdout.contains(preset), "{}", server.stdout);
@@ -74,11 +55,31 @@ fn a_bootstrap_token_that_is_none_is_refused_with_what_would_be_one() {
         let data = tempfile::tempdir().unwrap();
         let (code, log) = refused_start(data.path(), &[("POSTQ_BOOTSTRAP_TOKEN", preset)]);
         assert_eq!(code, Some(1));
-        assert!(
-            log.contains("POSTQ_BOOTSTRAP_TOKEN") && log.contains(hint),
-            "{log}"
-        );
+        assert!(log.contains("POSTQ_BOOTSTRAP_TOKEN") && log.contains(hint), "{log}");
         assert!(!log.contains(preset), "{log}");
+    }
+}
+
+#[test]
+fn a_bootstrap_token_from_a_file_ends_in_a_line_break_and_is_the_token_without_it() {
+    let data = tempfile::tempdir().unwrap();
+    let preset = "any-string-of-thirty-two-characters-or-more";
+    let server = Server::start(data.path(), &[("POSTQ_BOOTSTRAP_TOKEN", &format!("{preset}\n"))]);
+    assert_eq!(server.call_as(preset, "/v1/whoami", None).status, 200);
+}
+
+#[test]
+fn first_starts_at_once_make_one_key_encryption_key_and_one_organisation() {
+    let data = tempfile::tempdir().unwrap();
+    let servers: Vec<Server> = std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| Server::start(data.path(), &[]))).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    });
+    let first: Vec<_> = servers.iter().filter(|server| server.token.starts_with("pq_live_")).collect();
+    assert_eq!(first.len(), 1, "one of them showed a token");
+    assert_eq!(events(data.path()).len(), 2, "the events of one organisation");
+    for server in &servers {
+        assert_eq!(server.call_as(&first[0].token, "/v1/whoami", None).status, 200);
     }
 }
 
@@ -98,21 +99,12 @@ fn a_kek_that_is_malformed_or_gone_stops_the_start_with_what_to_set() {
     let (code, log) = refused_start(data.path(), &[]);
     assert_eq!(code, Some(1));
     assert!(log.contains("set POSTQ_SIGNING_KEK to it"), "{log}");
-    assert!(
-        !data.path().join("signing-kek").exists(),
-        "no new key is made over data that needs the old one"
-    );
+    assert!(!data.path().join("signing-kek").exists(), "no new key is made over data that needs the old one");
 }
 
 #[test]
 fn an_origin_that_is_none_is_refused_by_its_name() {
-    for wrong in [
-        "*",
-        "app.example",
-        "https://",
-        "https://a.example/path",
-        "https://*.example",
-    ] {
+    for wrong in ["*", "app.example", "https://", "https://a.example/path", "https://*.example"] {
         let data = tempfile::tempdir().unwrap();
         let (code, log) = refused_start(data.path(), &[("POSTQ_CORS_ORIGINS", wrong)]);
         assert_eq!(code, Some(1), "{wrong}");
@@ -126,18 +118,12 @@ fn an_address_in_use_is_refused_and_nothing_is_lost() {
     let server = Server::start(data.path(), &[]);
     let address = server.address.strip_prefix("http://").unwrap();
     let other = tempfile::tempdir().unwrap();
-    let output = command(&[])
-        .args(["serve", "--listen", address, "--data"])
-        .arg(other.path())
-        .output()
-        .unwrap();
+    let output =
+        command(&[]).args(["serve", "--listen", address, "--data"]).arg(other.path()).output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(log.contains("--listen"), "{log}");
-    assert!(
-        output.stdout.is_empty(),
-        "no organisation was made, so its token was not lost"
-    );
+    assert!(output.stdout.is_empty(), "no organisation was made, so its token was not lost");
     assert!(Server::start(other.path(), &[]).token.starts_with("pq_live_"));
 }
 
@@ -147,11 +133,7 @@ fn organisations_are_made_beside_a_running_server() {
     let server = Server::start(data.path(), &[]);
     let (code, told, _) = run(&["org", "create", "second", "--test"], data.path(), &[]);
     assert_eq!(code, Some(0));
-    let token = told
-        .lines()
-        .find_map(|line| line.strip_prefix("token"))
-        .unwrap()
-        .trim();
+    let token = told.lines().find_map(|line| line.strip_prefix("token")).unwrap().trim();
     assert!(token.starts_with("pq_test_"), "{told}");
     let me = server.call_as(token, "/v1/whoami", None).body["data"].clone();
     assert_eq!(me["environment"], "test");
@@ -167,22 +149,12 @@ fn what_was_acknowledged_is_there_after_a_kill() {
     let server = Server::start(data.path(), &[]);
     let token = server.token.clone();
     let key = server.create_key("mldsa65+ed25519");
-    let signed = server.call(
-        "/v1/sign",
-        Some(&json!({"keyId": key["id"], "payload": "aGVsbG8="})),
-    );
+    let signed = server.call("/v1/sign", Some(&json!({"keyId": key["id"], "payload": "aGVsbG8="})));
     let event = signed.body["data"]["eventId"].as_str().unwrap().to_owned();
     drop(server); // SIGKILL
-    assert!(
-        events(data.path()).contains(&event),
-        "the event was durable before the signature left"
-    );
+    assert!(events(data.path()).contains(&event), "the event was durable before the signature left");
     let again = Server::start(data.path(), &[]);
-    let answer = again.call_as(
-        &token,
-        &format!("/v1/hybrid-keys/{}", key["id"].as_str().unwrap()),
-        None,
-    );
+    let answer = again.call_as(&token, &format!("/v1/hybrid-keys/{}", key["id"].as_str().unwrap()), None);
     assert_eq!(answer.body["data"], key);
 }
 
@@ -196,16 +168,10 @@ fn a_request_under_way_is_finished_when_the_server_stops() {
             let (url, bearer) = (format!("{address}/v1/hybrid-keys"), format!("Bearer {token}"));
             std::thread::spawn(move || {
                 let mut made = 0;
-                while let Ok(response) = agent()
-                    .post(&url)
-                    .header("Authorization", &bearer)
-                    .send_json(json!({"name": "n"}))
+                while let Ok(response) =
+                    agent().post(&url).header("Authorization", &bearer).send_json(json!({"name": "n"}))
                 {
-                    assert_eq!(
-                        response.status().as_u16(),
-                        201,
-                        "an answer that came is a whole one"
-                    );
+                    assert_eq!(response.status().as_u16(), 201, "an answer that came is a whole one");
                     made += 1;
                 }
                 made
@@ -235,9 +201,5 @@ fn events(data: &Path) -> Vec<String> {
     let database = rusqlite::Connection::open(data.join("vault.db")).unwrap();
     database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
     let mut statement = database.prepare("SELECT event_id FROM intake").unwrap();
-    statement
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect()
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use axum::{
     Router,
     body::Body,
-    http::{Request, header},
+    http::{HeaderMap, Request, header},
 };
 use custody_local::{EnvKek, Kek};
 use http_body_util::BodyExt;
@@ -35,6 +35,14 @@ impl Vault {
         Self::over(|store| store).await
     }
 
+    /// The same vault with another custody behind its routes.
+    pub(crate) fn with_custody(mut self, change: impl FnOnce(&mut Custody)) -> Self {
+        let mut custody = self.custody.as_ref().clone();
+        change(&mut custody);
+        self.app = server::app(&self.store, &Arc::new(custody), &[]);
+        self
+    }
+
     /// A vault whose app sees the store through `wrap`.
     pub(crate) async fn over(wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -43,32 +51,16 @@ impl Vault {
         let kek = Kek::generate().unwrap().expose_base64().to_string();
         let custody = custody(&kek);
         let make = async |name: &str| {
-            let ports = create_org::Ports {
-                custody: custody.clone(),
-                writes: store.clone(),
-            };
-            let request = create_org::Request {
-                name: name.into(),
-                environment: Environment::Live,
-                token: None,
-            };
+            let ports = create_org::Ports { custody: custody.clone(), writes: store.clone() };
+            let request =
+                create_org::Request { name: name.into(), environment: Environment::Live, token: None };
             let made = create_org::create_org(&ports, request).await.unwrap();
             (made.org, made.token.expose().to_owned())
         };
         let (org, token) = make("first").await;
         let (other_org, other_token) = make("second").await;
         let app = server::app(&wrap(store.clone()), &custody, &[]);
-        Self {
-            app,
-            store,
-            custody,
-            org,
-            token,
-            other_org,
-            other_token,
-            file,
-            _dir: dir,
-        }
+        Self { app, store, custody, org, token, other_org, other_token, file, _dir: dir }
     }
 
     /// Calls with the first organisation's token. A body makes it a POST.
@@ -77,9 +69,7 @@ impl Vault {
     }
 
     pub(crate) async fn call_as(&self, token: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let request = Request::builder()
-            .uri(path)
-            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request = Request::builder().uri(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
         let request = match body {
             Some(body) => request
                 .method("POST")
@@ -87,10 +77,14 @@ impl Vault {
                 .body(Body::from(body.to_string())),
             None => request.body(Body::empty()),
         };
-        let response = self.app.clone().oneshot(request.unwrap()).await.unwrap();
-        let status = response.status().as_u16();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&bytes).unwrap_or_default())
+        let (status, _, body) = self.send(request.unwrap()).await;
+        (status, body)
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> (u16, HeaderMap, Value) {
+        let (parts, body) = self.app.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        (parts.status.as_u16(), parts.headers, serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
     pub(crate) async fn create_key(&self, algorithm: &str) -> String {
@@ -105,8 +99,7 @@ impl Vault {
     }
 
     pub(crate) async fn sign(&self, key: &str) -> (u16, Value) {
-        self.call("/v1/sign", Some(&json!({"keyId": key, "payload": "aGVsbG8="})))
-            .await
+        self.call("/v1/sign", Some(&json!({"keyId": key, "payload": "aGVsbG8="}))).await
     }
 
     /// A connection of an intruder's own: what is written through it was not written by the vault.
@@ -118,7 +111,5 @@ impl Vault {
 }
 
 pub(crate) fn custody(kek: &str) -> Arc<Custody> {
-    Arc::new(custody_local::custody(
-        EnvKek::from_variables(Some(kek), None).unwrap(),
-    ))
+    Arc::new(custody_local::custody(EnvKek::from_variables(Some(kek), None).unwrap()))
 }

@@ -31,14 +31,7 @@ fn all_sign(server: &Server, keys: &[String]) {
 }
 
 fn make_keys(server: &Server, count: usize) -> Vec<String> {
-    (0..count)
-        .map(|_| {
-            server.create_key("mldsa44+ed25519")["id"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        })
-        .collect()
+    (0..count).map(|_| server.create_key("mldsa44+ed25519")["id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -59,10 +52,7 @@ fn old_keys_sign_under_the_previous_kek_and_rewrap_moves_them() {
     let (code, log) = refused_start(data.path(), &[(CURRENT, &new)]);
     assert_eq!(code, Some(1));
     let old_id = Kek::from_base64(&old).unwrap().derive_id().to_string();
-    assert!(
-        log.contains(&format!("{old_id} (6 keys)")) && log.contains("postq-vault rewrap"),
-        "{log}"
-    );
+    assert!(log.contains(&format!("{old_id} (6 keys)")) && log.contains("postq-vault rewrap"), "{log}");
 
     let (code, told, log) = run(&["rewrap"], data.path(), &both);
     assert_eq!(code, Some(0), "{log}");
@@ -84,11 +74,7 @@ fn old_keys_sign_under_the_previous_kek_and_rewrap_moves_them() {
 
 #[test]
 fn rewrap_can_be_killed_at_any_moment_and_run_again() {
-    let rounds = if std::env::var("POSTQ_TEST_ROUNDS").as_deref() == Ok("long") {
-        40
-    } else {
-        6
-    };
+    let rounds = if std::env::var("POSTQ_TEST_ROUNDS").as_deref() == Ok("long") { 40 } else { 6 };
     let data = tempfile::tempdir().unwrap();
     let mut current = kek();
     let first = server(data.path(), &[(CURRENT, &current)]);
@@ -134,21 +120,29 @@ fn rewrap_leaves_a_forged_row_as_it_is_and_names_it() {
     let keys = make_keys(&first, 3);
     drop(first);
     let database = Connection::open(data.path().join("vault.db")).unwrap();
-    database
-        .execute(
-            "UPDATE keys SET kek_provider = 'aws-kms' WHERE id = ?1",
-            [&keys[0]],
-        )
-        .unwrap();
-    database
-        .execute("UPDATE keys SET public_key = 'x' WHERE id = ?1", [&keys[1]])
-        .unwrap();
+    database.execute("UPDATE keys SET kek_provider = 'aws-kms' WHERE id = ?1", [&keys[0]]).unwrap();
+    database.execute("UPDATE keys SET public_key = 'x' WHERE id = ?1", [&keys[1]]).unwrap();
     let (code, told, _) = run(&["rewrap"], data.path(), &[(CURRENT, &new), (PREVIOUS, &old)]);
     assert_eq!((code, counts(&told)), (Some(1), [2, 0, 0, 2]), "{told}");
-    assert!(
-        told.contains(&keys[0]) && told.contains(&keys[1]) && !told.contains(&keys[2]),
-        "{told}"
-    );
+    assert!(told.contains(&keys[0]) && told.contains(&keys[1]) && !told.contains(&keys[2]), "{told}");
+}
+
+#[test]
+fn a_damaged_tag_stops_neither_the_start_nor_the_other_keys() {
+    let data = tempfile::tempdir().unwrap();
+    let (old, new) = (kek(), kek());
+    let first = server(data.path(), &[(CURRENT, &old)]);
+    let keys = make_keys(&first, 3);
+    drop(first);
+    let database = Connection::open(data.path().join("vault.db")).unwrap();
+    database.execute("UPDATE keys SET record_tag = x'01' WHERE id = ?1", [&keys[0]]).unwrap();
+    database.execute("UPDATE keys SET record_tag = NULL WHERE id = ?1", [&keys[1]]).unwrap();
+    let both = [(CURRENT, new.as_str()), (PREVIOUS, old.as_str())];
+    all_sign(&server(data.path(), &both), &keys[2..]);
+    let (code, told, _) = run(&["rewrap"], data.path(), &both);
+    assert_eq!((code, counts(&told)), (Some(1), [2, 0, 0, 2]), "{told}");
+    // What cannot sign under any key needs none: the previous one can go.
+    all_sign(&server(data.path(), &[(CURRENT, &new)]), &keys[2..]);
 }
 
 /// The numbers of moved, already current, changed meanwhile, refused.

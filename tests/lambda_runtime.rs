@@ -43,10 +43,7 @@ impl Lambda {
     async fn start(name: &str, data: &std::path::Path, kek: &str) -> Self {
         let (invocations, next) = mpsc::channel(1);
         let answers = Answers::default();
-        let api = RuntimeApi {
-            next: Arc::new(AsyncMutex::new(next)),
-            answers: answers.clone(),
-        };
+        let api = RuntimeApi { next: Arc::new(AsyncMutex::new(next)), answers: answers.clone() };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next_invocation))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(answered))
@@ -70,12 +67,7 @@ impl Lambda {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self {
-            process,
-            invocations,
-            answers,
-            count: 0,
-        }
+        Self { process, invocations, answers, count: 0 }
     }
 
     /// Sends one event and reads the answer as API Gateway would.
@@ -84,10 +76,7 @@ impl Lambda {
         let id = format!("8476a536-e9f4-11e8-9739-2dfe598c3f{:02}", self.count);
         let (answer, answered) = oneshot::channel();
         self.answers.lock().unwrap().insert(id.clone(), answer);
-        self.invocations
-            .send((id, event(method, path, token, body)))
-            .await
-            .unwrap();
+        self.invocations.send((id, event(method, path, token, body))).await.unwrap();
         let answer = tokio::time::timeout(Duration::from_secs(60), answered).await;
         let answer = answer.expect("the function answers").unwrap().unwrap();
         let headers = answer["headers"].as_object().unwrap();
@@ -119,20 +108,14 @@ async fn next_invocation(State(api): State<RuntimeApi>) -> Response {
     for (name, value) in [
         ("lambda-runtime-aws-request-id", id.as_str()),
         ("lambda-runtime-deadline-ms", "32503680000000"),
-        (
-            "lambda-runtime-invoked-function-arn",
-            "arn:aws:lambda:eu-west-1:123456789012:function:f",
-        ),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:f"),
         (
             "lambda-runtime-trace-id",
             "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1",
         ),
         ("content-type", "application/json"),
     ] {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_str(value).unwrap(),
-        );
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
     }
     (headers, event.to_string()).into_response()
 }
@@ -202,23 +185,15 @@ async fn the_lambdas_answer_as_the_server_does() {
     let token = server.token.clone();
 
     let mut create = Lambda::start("create-key", data.path(), &kek).await;
-    let (status, created) = create
-        .call(
-            "POST",
-            "/v1/hybrid-keys",
-            &token,
-            Some(&json!({"name": "made by a Lambda"})),
-        )
-        .await;
+    let (status, created) =
+        create.call("POST", "/v1/hybrid-keys", &token, Some(&json!({"name": "made by a Lambda"}))).await;
     assert_eq!(status, 201, "{created}");
     let id = created["data"]["id"].as_str().unwrap().to_owned();
 
     let mut sign = Lambda::start("sign", data.path(), &kek).await;
     let mut verify = Lambda::start("verify", data.path(), &kek).await;
-    for request in [
-        json!({"keyId": id, "payload": "aGVsbG8="}),
-        json!({"keyId": id, "payload": "aGVsbG8h"}),
-    ] {
+    for request in [json!({"keyId": id, "payload": "aGVsbG8="}), json!({"keyId": id, "payload": "aGVsbG8h"})]
+    {
         let (status, signed) = sign.call("POST", "/v1/sign", &token, Some(&request)).await;
         assert_eq!(status, 200, "{signed}");
         let by_server = server.call("/v1/sign", Some(&request)).body;
@@ -237,10 +212,7 @@ async fn the_lambdas_answer_as_the_server_does() {
     for (request, token) in [
         (json!({"keyId": "key_x", "payload": ""}), token.as_str()),
         (json!({"keyId": id}), &token),
-        (
-            json!({"keyId": id, "payload": "", "context": STANDARD.encode("postq-vault")}),
-            &token,
-        ),
+        (json!({"keyId": id, "payload": "", "context": STANDARD.encode("postq-vault")}), &token),
         (json!({"keyId": id, "payload": ""}), "not-a-token"),
     ] {
         let (status, refused) = sign.call("POST", "/v1/sign", token, Some(&request)).await;
@@ -257,10 +229,7 @@ async fn every_other_lambda_has_its_route() {
     let data = tempfile::tempdir().unwrap();
     let kek = Kek::generate().unwrap().expose_base64().to_string();
     let server = Server::start(data.path(), &[("POSTQ_SIGNING_KEK", &kek)]);
-    let id = server.create_key("mldsa44+ed25519")["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = server.create_key("mldsa44+ed25519")["id"].as_str().unwrap().to_owned();
     for (name, path) in [
         ("health", "/health".to_owned()),
         ("health", "/v1/health".to_owned()),

@@ -8,13 +8,7 @@ use crate::{python, server_process::Server};
 fn the_published_python_client_creates_lists_gets_signs_and_verifies() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), &[]);
-    let told = python::run(
-        "sdk_round_trip.py",
-        &json!({"address": server.address, "token": server.token}),
-    );
+    let told = python::run("sdk_round_trip.py", &json!({"address": server.address, "token": server.token}));
     assert_eq!(told["version"], "0.6.0");
-    assert_eq!(
-        told["done"],
-        json!(["health", "create", "list", "get", "sign", "verify", "refusals"])
-    );
+    assert_eq!(told["done"], json!(["health", "create", "list", "get", "sign", "verify", "refusals"]));
 }

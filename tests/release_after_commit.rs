@@ -13,9 +13,9 @@ use vault::{
     custody::KekId,
     id::{KeyId, OrgId},
     store::{
-        Commit, EventWrites, Intake, Issued, IssuedDigest, IssuedRecord, KeyFilter, KeyRecord, KeyStatus,
-        KeyWrites, Keys, NewOrg, OrgRecord, OrgWrites, Orgs, Record, Rewrapping, SealedHalves, SealedRecord,
-        SignatureWrites, Store, StoreError, TaggedKey, TokenRecord, Tokens,
+        ActiveKey, Commit, EventWrites, Intake, Issued, IssuedDigest, IssuedRecord, KeyFilter, KeyRecord,
+        KeyStatus, KeyWrites, Keys, NewOrg, OrgRecord, OrgWrites, Orgs, Record, Rewrapping, SealedHalves,
+        SealedRecord, SignatureWrites, Store, StoreError, TokenRecord, Tokens,
     },
     token::TokenHash,
 };
@@ -27,6 +27,8 @@ struct Faulty {
     inner: Arc<dyn Store>,
     fault: Fault,
     armed: Arc<AtomicBool>,
+    /// Whether a signature's commit has come back from the store beneath.
+    committed: AtomicBool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -39,6 +41,8 @@ enum Fault {
     StatusUnreadable,
     /// The key is revoked between the commit and the reading of its status.
     RevokedAfterCommit,
+    /// The same, and then the signature cannot be withheld.
+    WithholdFails,
     /// The key is revoked between the first reading and the commit.
     RevokedBeforeCommit,
     /// Events that stand alone cannot be written.
@@ -46,6 +50,10 @@ enum Fault {
 }
 
 impl Faulty {
+    fn over(inner: Arc<dyn Store>, fault: Fault, armed: Arc<AtomicBool>) -> Arc<dyn Store> {
+        Arc::new(Self { inner, fault, armed, committed: AtomicBool::new(false) })
+    }
+
     fn is(&self, fault: Fault) -> bool {
         self.fault == fault && self.armed.load(Ordering::SeqCst)
     }
@@ -65,14 +73,14 @@ impl SignatureWrites for Faulty {
             return Ok(Commit::KeyRevoked);
         }
         let commit = self.inner.record(issued, record).await?;
-        if self.is(Fault::CommitsAnswerIsLost) {
-            Err(down())
-        } else {
-            Ok(commit)
-        }
+        self.committed.store(true, Ordering::SeqCst);
+        if self.is(Fault::CommitsAnswerIsLost) { Err(down()) } else { Ok(commit) }
     }
 
     async fn withhold(&self, issued: &IssuedRecord, record: Record) -> Result<(), StoreError> {
+        if self.is(Fault::WithholdFails) {
+            return Err(down());
+        }
         self.inner.withhold(issued, record).await
     }
 }
@@ -84,10 +92,12 @@ impl Keys for Faulty {
     }
 
     async fn status(&self, org: &OrgId, key: &KeyId) -> Result<Option<KeyStatus>, StoreError> {
-        if self.is(Fault::StatusUnreadable) {
+        // A status that is read before the commit, or beside it, is still the old one.
+        let committed = self.committed.load(Ordering::SeqCst);
+        if self.is(Fault::StatusUnreadable) && committed {
             return Err(down());
         }
-        if self.is(Fault::RevokedAfterCommit) {
+        if (self.is(Fault::RevokedAfterCommit) || self.is(Fault::WithholdFails)) && committed {
             return Ok(Some(KeyStatus::Revoked));
         }
         self.inner.status(org, key).await
@@ -101,11 +111,7 @@ impl Keys for Faulty {
 #[async_trait]
 impl EventWrites for Faulty {
     async fn append(&self, record: Record) -> Result<(), StoreError> {
-        if self.is(Fault::EventsFail) {
-            Err(down())
-        } else {
-            self.inner.append(record).await
-        }
+        if self.is(Fault::EventsFail) { Err(down()) } else { self.inner.append(record).await }
     }
 }
 
@@ -163,12 +169,12 @@ impl KeyWrites for Faulty {
 
 #[async_trait]
 impl Rewrapping for Faulty {
-    async fn tagged_keys(
+    async fn active_keys(
         &self,
         after: Option<(&OrgId, &KeyId)>,
         limit: usize,
-    ) -> Result<Vec<TaggedKey>, StoreError> {
-        self.inner.tagged_keys(after, limit).await
+    ) -> Result<Vec<ActiveKey>, StoreError> {
+        self.inner.active_keys(after, limit).await
     }
     async fn kek_use(&self) -> Result<Vec<(KekId, u64)>, StoreError> {
         self.inner.kek_use().await
@@ -182,14 +188,7 @@ impl Rewrapping for Faulty {
 async fn sign_under(fault: Fault) -> (u16, String, Vec<EventType>, bool) {
     let armed = Arc::new(AtomicBool::new(false));
     let handle = armed.clone();
-    let vault = Vault::over(|inner| {
-        Arc::new(Faulty {
-            inner,
-            fault,
-            armed: handle,
-        })
-    })
-    .await;
+    let vault = Vault::over(|inner| Faulty::over(inner, fault, handle)).await;
     let key = vault.create_key("mldsa44+ed25519").await;
     armed.store(true, Ordering::SeqCst);
     let (status, body) = vault.sign(&key).await;
@@ -198,21 +197,12 @@ async fn sign_under(fault: Fault) -> (u16, String, Vec<EventType>, bool) {
     let digest =
         [composite::Prehash::derive(composite::Algorithm::MlDsa44Ed25519, b"hello").as_bytes()].concat();
     let digest = IssuedDigest(ledger::sha256(&digest));
-    let issued = vault
-        .store
-        .is_issued(&vault.org, &key.parse().unwrap(), &digest)
-        .await
-        .unwrap();
+    let issued = vault.store.is_issued(&vault.org, &key.parse().unwrap(), &digest).await.unwrap();
     let types = events.iter().map(|event| event.event_type).collect();
     if let [first, second] = events.as_slice() {
         assert_eq!(second.data, json!({"eventId": first.id, "keyId": key}));
     }
-    (
-        status,
-        body["code"].as_str().unwrap_or_default().to_owned(),
-        types,
-        issued,
-    )
+    (status, body["code"].as_str().unwrap_or_default().to_owned(), types, issued)
 }
 
 #[tokio::test]
@@ -248,6 +238,13 @@ async fn a_signature_whose_key_is_revoked_after_its_commit_is_withheld() {
 }
 
 #[tokio::test]
+async fn a_signature_that_cannot_be_withheld_still_does_not_leave() {
+    let (status, code, events, _) = sign_under(Fault::WithholdFails).await;
+    assert_eq!((status, code.as_str()), (503, "store_unavailable"));
+    assert_eq!(events, [EventType::SignatureIssued]);
+}
+
+#[tokio::test]
 async fn a_signature_whose_key_is_revoked_before_its_commit_is_not_committed() {
     let (status, code, events, issued) = sign_under(Fault::RevokedBeforeCommit).await;
     assert_eq!((status, code.as_str(), issued), (409, "key_revoked", false));
@@ -258,14 +255,7 @@ async fn a_signature_whose_key_is_revoked_before_its_commit_is_not_committed() {
 async fn a_check_that_cannot_be_written_down_is_not_answered() {
     let armed = Arc::new(AtomicBool::new(false));
     let handle = armed.clone();
-    let vault = Vault::over(|inner| {
-        Arc::new(Faulty {
-            inner,
-            fault: Fault::EventsFail,
-            armed: handle,
-        })
-    })
-    .await;
+    let vault = Vault::over(|inner| Faulty::over(inner, Fault::EventsFail, handle)).await;
     let key = vault.create_key("mldsa44+ed25519").await;
     let (_, signed) = vault.sign(&key).await;
     let check = json!({"keyId": key, "payload": "aGVsbG8=", "signature": signed["data"]["signature"]});

@@ -16,7 +16,7 @@ fn every_algorithm_signs_and_verifies_every_size() {
         let key = server.create_key(algorithm.name());
         assert_eq!(key["algorithm"], algorithm.name());
         let public_key = PublicKey::from_json(key["publicKey"].as_str().unwrap()).unwrap();
-        assert_eq!(key["fingerprint"], hex::encode(public_key.derive_fingerprint()));
+        assert_eq!(key["fingerprint"], hex::encode(public_key.fingerprint()));
         for size in [0, 1, 4 * MIB] {
             let payload = vec![0xa5; size];
             let encoded = STANDARD.encode(&payload);
@@ -38,11 +38,7 @@ fn every_algorithm_signs_and_verifies_every_size() {
             );
             let prehash = STANDARD.encode(Prehash::derive(algorithm, &payload).as_bytes());
             let by_digest = json!({"keyId": key["id"], "prehash": prehash, "signature": signed["signature"]});
-            assert_eq!(
-                verify(&server, &by_digest)["ok"],
-                true,
-                "a digest stands for its payload"
-            );
+            assert_eq!(verify(&server, &by_digest)["ok"], true, "a digest stands for its payload");
         }
     }
 }
@@ -56,14 +52,8 @@ fn a_prehash_gives_the_signature_of_its_payload() {
         let payload = b"a file too large to send";
         let prehash = STANDARD.encode(Prehash::derive(algorithm, payload).as_bytes());
         let context = STANDARD.encode("release v1");
-        let signed = sign(
-            &server,
-            &json!({"keyId": key["id"], "prehash": prehash, "context": context}),
-        );
-        assert_eq!(
-            (&signed["payloadSha256"], &signed["payloadSize"]),
-            (&Value::Null, &Value::Null)
-        );
+        let signed = sign(&server, &json!({"keyId": key["id"], "prehash": prehash, "context": context}));
+        assert_eq!((&signed["payloadSha256"], &signed["payloadSize"]), (&Value::Null, &Value::Null));
         let mut check = json!({
             "publicKey": key["publicKey"],
             "payload": STANDARD.encode(payload),
@@ -71,10 +61,7 @@ fn a_prehash_gives_the_signature_of_its_payload() {
             "signature": signed["signature"],
         });
         let verdict = verify(&server, &check);
-        assert_eq!(
-            (&verdict["ok"], &verdict["keyStatus"]),
-            (&json!(true), &Value::Null)
-        );
+        assert_eq!((&verdict["ok"], &verdict["keyStatus"]), (&json!(true), &Value::Null));
         check["context"] = json!(STANDARD.encode("release v2"));
         assert_eq!(verify(&server, &check)["ok"], false, "another context");
     }
@@ -88,20 +75,13 @@ fn a_lamps_encoding_is_taken_where_it_is_named() {
         let key = server.create_key(algorithm.name());
         let signed = sign(&server, &json!({"keyId": key["id"], "payload": "aGVsbG8="}));
         let raw = STANDARD.decode(signed["signature"].as_str().unwrap()).unwrap();
-        let lamps = composite::Signature::from_bytes(algorithm, &raw)
-            .unwrap()
-            .to_lamps()
-            .unwrap();
+        let lamps = composite::Signature::from_bytes(algorithm, &raw).unwrap().to_lamps().unwrap();
         let mut check = json!({
             "keyId": key["id"], "payload": "aGVsbG8=", "signature": STANDARD.encode(&lamps), "encoding": "lamps"
         });
         assert_eq!(verify(&server, &check)["ok"], true);
         check["encoding"] = json!("postq");
-        assert_eq!(
-            verify(&server, &check)["ok"],
-            lamps == raw,
-            "an encoding is never guessed"
-        );
+        assert_eq!(verify(&server, &check)["ok"], lamps == raw, "an encoding is never guessed");
     }
 }
 
@@ -109,23 +89,14 @@ fn a_lamps_encoding_is_taken_where_it_is_named() {
 fn a_signature_that_does_not_verify_is_an_answer() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), &[]);
-    let (key, other) = (
-        server.create_key("mldsa65+ed25519"),
-        server.create_key("mldsa65+ed25519"),
-    );
+    let (key, other) = (server.create_key("mldsa65+ed25519"), server.create_key("mldsa65+ed25519"));
     let signed = sign(&server, &json!({"keyId": key["id"], "payload": "aGVsbG8="}));
     let mut bytes = STANDARD.decode(signed["signature"].as_str().unwrap()).unwrap();
     let check = |key: &Value, signature: &[u8]| {
         let signature = STANDARD.encode(signature);
-        let verdict = verify(
-            &server,
-            &json!({"keyId": key["id"], "payload": "aGVsbG8=", "signature": signature}),
-        );
-        (
-            verdict["ok"].clone(),
-            verdict["pqOk"].clone(),
-            verdict["classicalOk"].clone(),
-        )
+        let verdict =
+            verify(&server, &json!({"keyId": key["id"], "payload": "aGVsbG8=", "signature": signature}));
+        (verdict["ok"].clone(), verdict["pqOk"].clone(), verdict["classicalOk"].clone())
     };
     let (yes, no) = (json!(true), json!(false));
     assert_eq!(check(&other, &bytes), (no.clone(), no.clone(), no.clone()));
@@ -153,9 +124,7 @@ fn keys_are_listed_shown_and_exported() {
         assert_eq!(answer.status, 200, "{}", answer.text);
         let keys = answer.body["data"].as_array().unwrap().clone();
         assert!(keys.iter().all(|key| key.get("publicKey").is_none()));
-        keys.iter()
-            .map(|key| key["name"].as_str().unwrap().to_owned())
-            .collect()
+        keys.iter().map(|key| key["name"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(list(""), ["test key", "beta", "alpine", "alpha"]);
     assert_eq!(list("?namePrefix=alp"), ["alpine", "alpha"]);
@@ -167,18 +136,13 @@ fn keys_are_listed_shown_and_exported() {
     let first = server.call("/v1/hybrid-keys?limit=3", None).body;
     assert_eq!(first["pagination"]["limit"], 3);
     let cursor = first["pagination"]["nextCursor"].as_str().unwrap();
-    let second = server
-        .call(&format!("/v1/hybrid-keys?limit=3&cursor={cursor}"), None)
-        .body;
+    let second = server.call(&format!("/v1/hybrid-keys?limit=3&cursor={cursor}"), None).body;
     assert_eq!(second["data"][0]["name"], "alpha");
     assert_eq!(second["pagination"]["nextCursor"], Value::Null);
 
     let id = second["data"][0]["id"].as_str().unwrap();
     let shown = server.call(&format!("/v1/hybrid-keys/{id}"), None).body["data"].clone();
-    assert_eq!(
-        shown["metadata"],
-        json!({"environment": "prod", "owner": {"team": "ü"}})
-    );
+    assert_eq!(shown["metadata"], json!({"environment": "prod", "owner": {"team": "ü"}}));
     for (field, value) in [
         ("status", json!("active")),
         ("kekProvider", json!("env")),
@@ -198,11 +162,7 @@ fn keys_are_listed_shown_and_exported() {
     assert_eq!(json.header("cache-control"), "private, max-age=86400, immutable");
     let pem = server.call(&format!("/v1/hybrid-keys/{id}/public-key?format=pem"), None);
     assert_eq!(pem.header("content-type"), "application/x-pem-file");
-    assert!(
-        pem.text.starts_with("-----BEGIN PUBLIC KEY-----\n"),
-        "{}",
-        pem.text
-    );
+    assert!(pem.text.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{}", pem.text);
 }
 
 #[test]
@@ -214,10 +174,7 @@ fn a_token_is_told_what_it_is() {
     assert!(me["org"].as_str().unwrap().starts_with("org_"));
     assert!(me["tokenId"].as_str().unwrap().starts_with("apk_"));
     assert_eq!(me["scopes"].as_array().unwrap().len(), 9);
-    assert_eq!(
-        me["externalId"],
-        server.call("/v1/whoami", None).body["data"]["externalId"]
-    );
+    assert_eq!(me["externalId"], server.call("/v1/whoami", None).body["data"]["externalId"]);
     assert_eq!(me["externalId"].as_str().unwrap().len(), "postq-".len() + 32);
 }
 

@@ -86,21 +86,14 @@ impl Server {
         let url = format!("{}{path}", self.address);
         let bearer = format!("Bearer {token}");
         let response = match body {
-            Some(body) => self
-                .agent
-                .post(&url)
-                .header("Authorization", &bearer)
-                .send_json(body),
+            Some(body) => self.agent.post(&url).header("Authorization", &bearer).send_json(body),
             None => self.agent.get(&url).header("Authorization", &bearer).call(),
         };
         Answer::read(response.unwrap())
     }
 
     pub(crate) fn create_key(&self, algorithm: &str) -> Value {
-        let answer = self.call(
-            "/v1/hybrid-keys",
-            Some(&json!({"name": "test key", "algorithm": algorithm})),
-        );
+        let answer = self.call("/v1/hybrid-keys", Some(&json!({"name": "test key", "algorithm": algorithm})));
         assert_eq!(answer.status, 201, "{}", answer.body);
         answer.body["data"].clone()
     }
@@ -108,12 +101,10 @@ impl Server {
     /// Asks it to stop, and gives its exit code and its log.
     pub(crate) fn stop(&mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        // The shell's own `kill`, which every machine has.
+        Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
         let code = self.child.wait().unwrap().code();
-        (
-            code,
-            self.log.take().map(|log| log.join().unwrap()).unwrap_or_default(),
-        )
+        (code, self.log.take().map(|log| log.join().unwrap()).unwrap_or_default())
     }
 }
 
@@ -133,12 +124,7 @@ pub(crate) fn refused_start(data: &Path, variables: &[(&str, &str)]) -> (Option<
 
 /// Another command of `postq-vault`: its exit code, standard output and log.
 pub(crate) fn run(args: &[&str], data: &Path, variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
-    let output = command(variables)
-        .args(args)
-        .arg("--data")
-        .arg(data)
-        .output()
-        .unwrap();
+    let output = command(variables).args(args).arg("--data").arg(data).output().unwrap();
     (
         output.status.code(),
         String::from_utf8(output.stdout).unwrap(),
@@ -148,18 +134,13 @@ pub(crate) fn run(args: &[&str], data: &Path, variables: &[(&str, &str)]) -> (Op
 
 pub(crate) fn command(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary("postq-vault"));
-    command
-        .env_clear()
-        .envs(variables.iter().copied())
-        .stdin(Stdio::null());
+    command.env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
     command
 }
 
 fn serve(data: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = command(variables);
-    command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(data);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -176,12 +157,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn read(mut response: Response<ureq::Body>) -> Self {
-        let text = response
-            .body_mut()
-            .with_config()
-            .limit(64 << 20)
-            .read_to_string()
-            .unwrap();
+        let text = response.body_mut().with_config().limit(64 << 20).read_to_string().unwrap();
         Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
@@ -191,10 +167,7 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map(|value| value.to_str().unwrap())
-            .unwrap_or_default()
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 }
 

@@ -20,10 +20,7 @@ const DRAFT_NAMES: [(&str, Algorithm); 4] = [
     ("id-MLDSA65-Ed25519-SHA512", Algorithm::MlDsa65Ed25519),
 ];
 
-const BOTH: Verdict = Verdict {
-    pq_ok: true,
-    classical_ok: true,
-};
+const BOTH: Verdict = Verdict { pq_ok: true, classical_ok: true };
 
 #[test]
 fn the_drafts_composite_vectors_verify() {
@@ -38,10 +35,7 @@ fn the_drafts_composite_vectors_verify() {
         return;
     };
     let vectors: Value = serde_json::from_str(&text).unwrap();
-    let (payload, context) = (
-        bytes(&vectors["m"]),
-        Context::new(bytes(&vectors["ctx"])).unwrap(),
-    );
+    let (payload, context) = (bytes(&vectors["m"]), Context::new(bytes(&vectors["ctx"])).unwrap());
     let mut checked = 0;
     for test in vectors["tests"].as_array().unwrap() {
         let Some((_, algorithm)) = DRAFT_NAMES.iter().find(|(name, _)| test["tcId"] == *name) else {
@@ -58,9 +52,7 @@ fn the_drafts_composite_vectors_verify() {
         }
         let spki = spki_der(&public_key);
         assert!(
-            bytes(&test["x5c"])
-                .windows(spki.len())
-                .any(|window| window == spki),
+            bytes(&test["x5c"]).windows(spki.len()).any(|window| window == spki),
             "the draft's certificate holds another SubjectPublicKeyInfo for {algorithm}"
         );
     }
@@ -82,15 +74,9 @@ fn the_independent_implementations_vectors_verify_and_derive() {
         assert_eq!(classical_secret.public_key().unwrap(), bytes(&test["classical"]));
         let public_key =
             PublicKey::from_halves(algorithm, &bytes(&test["pq"]), &bytes(&test["classical"])).unwrap();
-        for (signature, context) in [
-            ("signature", &Context::default()),
-            ("signatureWithContext", &context),
-        ] {
+        for (signature, context) in [("signature", &Context::default()), ("signatureWithContext", &context)] {
             let signature = Signature::from_lamps(algorithm, &bytes(&test[signature])).unwrap();
-            assert_eq!(
-                verify(&public_key, &message(algorithm, context, &payload), &signature),
-                BOTH
-            );
+            assert_eq!(verify(&public_key, &message(algorithm, context, &payload), &signature), BOTH);
             let other = message(algorithm, &Context::new("another").unwrap(), &payload);
             assert!(!verify(&public_key, &other, &signature).ok());
         }
@@ -135,11 +121,46 @@ fn our_signatures_are_accepted_by_the_independent_implementation() {
     let verdicts = python::run("verify_lamps.py", &json!(cases));
     let (last, ours) = verdicts.as_array().unwrap().split_last().unwrap();
     assert_eq!(ours.len(), 2 * Algorithm::ALL.len());
-    assert!(
-        ours.iter().all(|verdict| *verdict == json!([true, true])),
-        "{verdicts}"
-    );
+    assert!(ours.iter().all(|verdict| *verdict == json!([true, true])), "{verdicts}");
     assert_eq!(*last, json!([false, false]));
+}
+
+#[test]
+fn the_vault_issues_low_s_alone() {
+    // Half of the order of P-256, rounded down.
+    let half = hex::decode("7fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8").unwrap();
+    let algorithm = Algorithm::MlDsa44EcdsaP256;
+    let secret = ClassicalSecret::from_bytes(algorithm.classical(), &[5; 32]).unwrap();
+    for i in 0..64_u8 {
+        let prehash = Prehash::derive(algorithm, &[i]);
+        let input = SigningInput::user(algorithm, &Context::default(), &prehash).unwrap();
+        let signature = secret.sign(&input).unwrap();
+        assert!(signature[32..] <= half[..], "message {i} got high s");
+    }
+}
+
+#[test]
+fn the_halves_own_encodings_are_those_of_their_standards() {
+    for (algorithm, classical_prefix, pq_oid) in [
+        // RFC 8410 §10.1; NIST CSOR id-ml-dsa-65.
+        (Algorithm::MlDsa65Ed25519, "302a300506032b6570032100", "0609608648016503040312"),
+        // RFC 5480 §2.1.1, secp256r1; id-ml-dsa-44.
+        (
+            Algorithm::MlDsa44EcdsaP256,
+            "3059301306072a8648ce3d020106082a8648ce3d030107034200",
+            "0609608648016503040311",
+        ),
+    ] {
+        let (pq, classical) = (
+            PqSecret::from_bytes(algorithm.pq(), &[3; 32]).public_key(),
+            ClassicalSecret::from_bytes(algorithm.classical(), &[5; 32]).unwrap().public_key().unwrap(),
+        );
+        let key = PublicKey::from_halves(algorithm, &pq, &classical).unwrap();
+        let expected = [hex::decode(classical_prefix).unwrap(), classical].concat();
+        assert_eq!(der(&composite::classical_spki_pem(&key).unwrap()), expected);
+        let pq_der = der(&composite::pq_spki_pem(&key).unwrap());
+        assert!(hex::encode(&pq_der).contains(pq_oid) && pq_der.ends_with(&pq));
+    }
 }
 
 #[test]
@@ -190,7 +211,10 @@ fn secrets(algorithm: Algorithm, test: &Value) -> (PqSecret, ClassicalSecret) {
 }
 
 fn spki_der(public_key: &PublicKey) -> Vec<u8> {
-    let pem = composite_spki_pem(public_key).unwrap();
+    der(&composite_spki_pem(public_key).unwrap())
+}
+
+fn der(pem: &str) -> Vec<u8> {
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     STANDARD.decode(body).unwrap()
 }

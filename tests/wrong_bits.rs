@@ -27,12 +27,7 @@ impl Signed {
             &classical.sign(&input).unwrap(),
         )
         .unwrap();
-        let signed = Self {
-            algorithm,
-            public_key,
-            message: input.message().clone(),
-            signature,
-        };
+        let signed = Self { algorithm, public_key, message: input.message().clone(), signature };
         assert!(verify(&signed.public_key, &signed.message, &signed.signature).ok());
         signed
     }
@@ -56,10 +51,7 @@ fn no_flipped_bit_of_a_signature_verifies() {
             let verdict = verify(&signed.public_key, &signed.message, &signature);
             assert!(!verdict.ok(), "{algorithm}: bit {bit} is not looked at");
             // The halves are reported apart: the one that was not touched still verifies.
-            assert_eq!(
-                (verdict.pq_ok, verdict.classical_ok),
-                (bit / 8 >= pq_len, bit / 8 < pq_len)
-            );
+            assert_eq!((verdict.pq_ok, verdict.classical_ok), (bit / 8 >= pq_len, bit / 8 < pq_len));
             flip(&mut bytes, bit);
         }
         assert!(signed.accepts(&bytes));
@@ -70,20 +62,14 @@ fn no_flipped_bit_of_a_signature_verifies() {
 fn no_flipped_bit_of_a_public_key_verifies() {
     each_on_its_own_thread(|algorithm| {
         let signed = Signed::new(algorithm, 2, b"payload", "");
-        let (pq, classical) = (
-            signed.public_key.pq().to_vec(),
-            signed.public_key.classical().to_vec(),
-        );
+        let (pq, classical) = (signed.public_key.pq().to_vec(), signed.public_key.classical().to_vec());
         let mut bytes = [pq.as_slice(), &classical].concat();
         for bit in 0..bytes.len() * 8 {
             flip(&mut bytes, bit);
             let (flipped_pq, flipped_classical) = bytes.split_at(pq.len());
             if let Ok(key) = PublicKey::from_halves(algorithm, flipped_pq, flipped_classical) {
-                assert!(
-                    !verify(&key, &signed.message, &signed.signature).ok(),
-                    "{algorithm}: bit {bit}"
-                );
-                assert_ne!(key.derive_fingerprint(), signed.public_key.derive_fingerprint());
+                assert!(!verify(&key, &signed.message, &signed.signature).ok(), "{algorithm}: bit {bit}");
+                assert_ne!(key.fingerprint(), signed.public_key.fingerprint());
             }
             flip(&mut bytes, bit);
         }
@@ -98,10 +84,7 @@ fn no_truncation_and_no_extension_verifies() {
         let lamps = signed.signature.to_lamps().unwrap();
         for length in 0..bytes.len() {
             assert!(!signed.accepts(&bytes[..length]), "{algorithm}: {length} bytes");
-            assert!(
-                !signed.accepts(&bytes[bytes.len() - length..]),
-                "{algorithm}: the last {length} bytes"
-            );
+            assert!(!signed.accepts(&bytes[bytes.len() - length..]), "{algorithm}: the last {length} bytes");
         }
         for length in 0..lamps.len() {
             assert!(
@@ -137,10 +120,7 @@ fn halves_do_not_move_between_keys_messages_contexts_or_algorithms() {
                 (other.signature.pq(), signed.signature.classical()),
                 (other.signature.pq(), other.signature.classical()),
             ] {
-                assert!(
-                    !signed.accepts(&[pq, classical].concat()),
-                    "{algorithm}: a half of {what}"
-                );
+                assert!(!signed.accepts(&[pq, classical].concat()), "{algorithm}: a half of {what}");
             }
         }
         for other in Algorithm::ALL.into_iter().filter(|other| *other != algorithm) {

@@ -17,6 +17,7 @@ use vault::{
     ops::{create_key, get_key, list_keys, public_key, sign, verify, whoami},
     store::Store,
 };
+use zeroize::Zeroizing;
 
 /// What is wrong with the environment.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,11 @@ pub enum WiringError {
     /// No data directory.
     #[error("set POSTQ_DATA to the directory of the store's file")]
     NoData,
+    /// A directory without a store.
+    #[error(
+        "POSTQ_DATA names a directory without `vault.db`; `postq-vault org create NAME --data DIR` makes one"
+    )]
+    NoStore,
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -67,10 +73,7 @@ pub fn whoami() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub fn create_key() -> Result<Router, WiringError> {
     let store = store()?;
-    let ports = create_key::Ports {
-        custody: custody()?,
-        writes: store.clone(),
-    };
+    let ports = create_key::Ports { custody: custody()?, writes: store.clone() };
     locked(&routes::CREATE_KEY, store, ports)
 }
 
@@ -126,11 +129,7 @@ pub fn sign() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub fn verify() -> Result<Router, WiringError> {
     let store = store()?;
-    let ports = verify::Ports {
-        keys: store.clone(),
-        issued: store.clone(),
-        events: store.clone(),
-    };
+    let ports = verify::Ports { keys: store.clone(), issued: store.clone(), events: store.clone() };
     locked(&routes::VERIFY, store, ports)
 }
 
@@ -149,15 +148,23 @@ fn finish(router: Router) -> Result<Router, WiringError> {
 
 fn store() -> Result<Arc<dyn Store>, WiringError> {
     let dir = variable("POSTQ_DATA").ok_or(WiringError::NoData)?;
-    Ok(Arc::new(SqliteStore::open(&Path::new(&dir).join("vault.db"))?))
+    let file = Path::new(dir.as_str()).join("vault.db");
+    // A store made here would have no organisation, and answer 401 to everybody.
+    if !file.exists() {
+        return Err(WiringError::NoStore);
+    }
+    Ok(Arc::new(SqliteStore::open(&file)?))
 }
 
 fn custody() -> Result<Arc<Custody>, WiringError> {
     let (current, previous) = (variable(KEK_VARIABLE), variable(PREVIOUS_KEK_VARIABLE));
-    let kek = EnvKek::from_variables(current.as_deref(), previous.as_deref())?;
+    let kek = EnvKek::from_variables(
+        current.as_ref().map(|kek| kek.as_str()),
+        previous.as_ref().map(|kek| kek.as_str()),
+    )?;
     Ok(Arc::new(custody_local::custody(kek)))
 }
 
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok()
+fn variable(name: &str) -> Option<Zeroizing<String>> {
+    env::var(name).ok().map(Zeroizing::new)
 }

@@ -15,10 +15,7 @@ pub(crate) fn python(sh: &Shell) -> anyhow::Result<()> {
     let venv = sh.current_dir().join("target/tools/venv");
     let stamp = venv.join("requirements");
     let requirements = sh.read_file("tests/python/requirements.txt")?;
-    if sh
-        .read_file(&stamp)
-        .is_ok_and(|installed| installed == requirements)
-    {
+    if sh.read_file(&stamp).is_ok_and(|installed| installed == requirements) {
         return Ok(());
     }
     println!(
@@ -32,22 +29,13 @@ pub(crate) fn python(sh: &Shell) -> anyhow::Result<()> {
         "Python, for the independent implementation and the published client",
     )?;
     sh.remove_path(&venv)?;
-    if cmd!(sh, "python3 -m venv {venv}")
-        .quiet()
-        .ignore_stderr()
-        .run()
-        .is_err()
-    {
+    if cmd!(sh, "python3 -m venv {venv}").quiet().ignore_stderr().run().is_err() {
         apt(sh, "python3-venv", "Python's environments")?;
         sh.remove_path(&venv)?;
         cmd!(sh, "python3 -m venv {venv}").run()?;
     }
     let pip = venv.join("bin/pip");
-    cmd!(
-        sh,
-        "{pip} install --quiet --disable-pip-version-check -r tests/python/requirements.txt"
-    )
-    .run()?;
+    cmd!(sh, "{pip} install --quiet --disable-pip-version-check -r tests/python/requirements.txt").run()?;
     sh.write_file(&stamp, &requirements)?;
     Ok(())
 }
@@ -67,28 +55,17 @@ pub(crate) enum Wasm {
 
 /// The wasm32 target: rustup's where it answers, else Debian's.
 pub(crate) fn wasm(sh: &Shell) -> anyhow::Result<Wasm> {
-    let installed = cmd!(sh, "rustup target list --installed")
-        .quiet()
-        .ignore_stderr()
-        .read()
-        .unwrap_or_default();
+    let installed =
+        cmd!(sh, "rustup target list --installed").quiet().ignore_stderr().read().unwrap_or_default();
     if installed.lines().any(|target| target == TARGET) {
         return Ok(Wasm::Rustup);
     }
     println!("setting up the target {TARGET} by rustup");
-    if cmd!(sh, "timeout 120 rustup target add {TARGET}")
-        .quiet()
-        .run()
-        .is_ok()
-    {
+    if cmd!(sh, "timeout 120 rustup target add {TARGET}").quiet().run().is_ok() {
         return Ok(Wasm::Rustup);
     }
     println!("rustup has no {TARGET} here; setting up Debian's toolchain for it");
-    apt(
-        sh,
-        "rustc-web cargo-web rust-web-src lld-22",
-        "a toolchain that builds for wasm32",
-    )?;
+    apt(sh, "rustc-web cargo-web rust-web-src lld-22", "a toolchain that builds for wasm32")?;
     let find = |package: &str, name: &str| -> anyhow::Result<PathBuf> {
         let files = cmd!(sh, "dpkg -L {package}").quiet().read()?;
         files
@@ -101,10 +78,7 @@ pub(crate) fn wasm(sh: &Shell) -> anyhow::Result<Wasm> {
             .map(Path::to_owned)
             .with_context(|| format!("package {package} brought no {name}"))
     };
-    Ok(Wasm::Debian {
-        rustc: find("rustc-web", "rustc")?,
-        cargo: find("cargo-web", "cargo")?,
-    })
+    Ok(Wasm::Debian { rustc: find("rustc-web", "rustc")?, cargo: find("cargo-web", "cargo")? })
 }
 
 /// `wrk`, the load generator.
@@ -118,11 +92,7 @@ pub(crate) fn cargo_deny(sh: &Shell) -> anyhow::Result<PathBuf> {
     let program = tools.join("bin/cargo-deny");
     if !program.exists() {
         println!("setting up cargo-deny {CARGO_DENY} in target/tools; it takes a few minutes");
-        cmd!(
-            sh,
-            "cargo install --locked --quiet cargo-deny@{CARGO_DENY} --root {tools}"
-        )
-        .run()?;
+        cmd!(sh, "cargo install --locked --quiet cargo-deny@{CARGO_DENY} --root {tools}").run()?;
     }
     Ok(program)
 }
@@ -132,13 +102,7 @@ const CARGO_DENY: &str = "0.20.2";
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 fn apt_unless(sh: &Shell, program: &str, packages: &str, what: &str) -> anyhow::Result<()> {
-    if cmd!(sh, "which {program}")
-        .quiet()
-        .ignore_stdout()
-        .ignore_stderr()
-        .run()
-        .is_ok()
-    {
+    if cmd!(sh, "which {program}").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
         return Ok(());
     }
     apt(sh, packages, what)
@@ -149,10 +113,7 @@ fn apt(sh: &Shell, packages: &str, what: &str) -> anyhow::Result<()> {
     let names: Vec<&str> = packages.split_whitespace().collect();
     let install = || -> xshell::Result<()> {
         cmd!(sh, "apt-get update -qq").quiet().run()?;
-        cmd!(sh, "apt-get install -y -qq --no-install-recommends {names...}")
-            .quiet()
-            .ignore_stdout()
-            .run()
+        cmd!(sh, "apt-get install -y -qq --no-install-recommends {names...}").quiet().ignore_stdout().run()
     };
     if install().is_err() {
         bail!("{what} is missing and could not be installed; install {packages} and run this again");

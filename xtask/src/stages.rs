@@ -18,16 +18,10 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     })?;
     stages.run("format", || Ok(cmd!(sh, "cargo fmt --all --check").run()?))?;
     stages.run("lints", || {
-        let check = cmd!(
-            sh,
-            "cargo clippy --locked --workspace --exclude benches --all-targets -- -D warnings"
-        );
-        Ok(check.run()?)
+        Ok(cmd!(sh, "cargo clippy --locked --workspace --all-targets -- -D warnings").run()?)
     })?;
     stages.run("wasm32", || build_wasm(sh, &wasm))?;
-    stages.run("binaries", || {
-        Ok(cmd!(sh, "cargo build --locked -p server -p functions --bins").run()?)
-    })?;
+    stages.run("binaries", || Ok(cmd!(sh, "cargo build --locked -p server -p functions --bins").run()?))?;
     stages.run("tests", || {
         let rounds = if long { "long" } else { "short" };
         let tests =
@@ -46,20 +40,14 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
 
 /// Writes docs/openapi.json from the types.
 pub(crate) fn openapi(sh: &Shell) -> anyhow::Result<()> {
-    Ok(cmd!(sh, "cargo test --locked -p tests openapi")
-        .env("POSTQ_WRITE_SNAPSHOTS", "1")
-        .run()?)
+    Ok(cmd!(sh, "cargo test --locked -p tests openapi").env("POSTQ_WRITE_SNAPSHOTS", "1").run()?)
 }
 
 fn build_wasm(sh: &Shell, wasm: &Wasm) -> anyhow::Result<()> {
     match wasm {
         Wasm::Rustup => {
             println!("building for {TARGET} with rustup's target");
-            cmd!(
-                sh,
-                "cargo build --locked -p composite -p ledger --target {TARGET}"
-            )
-            .run()?;
+            cmd!(sh, "cargo build --locked -p composite -p ledger --target {TARGET}").run()?;
         }
         Wasm::Debian { rustc, cargo } => {
             println!("building for {TARGET} with Debian's toolchain");

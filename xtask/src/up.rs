@@ -23,8 +23,9 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> anyhow::Result<()> {
     println!("building the embedded vault; the first time takes a few minutes");
     cmd!(sh, "cargo build --locked -p server").quiet().run()?;
     println!("serving; Ctrl-C stops it, and its data stays in `{}`", args.data);
-    let failed = Command::new(sh.current_dir().join("target/debug/postq-vault"))
+    let failed = Command::new("cargo")
         .current_dir(sh.current_dir())
+        .args(["run", "--locked", "--quiet", "-p", "server", "--bin", "postq-vault", "--"])
         .args(["serve", "--data", &args.data, "--listen", &args.listen])
         .exec();
     Err(failed.into())

@@ -39,9 +39,7 @@ pub(crate) struct Lock {
 pub(crate) async fn admit(State(lock): State<Lock>, mut request: Request, next: Next) -> Response {
     let admitted = match lock.needs {
         Needs::Nobody => Ok(None),
-        Needs::AnyToken => authenticate(lock.tokens.as_ref(), request.headers())
-            .await
-            .map(Some),
+        Needs::AnyToken => authenticate(lock.tokens.as_ref(), request.headers()).await.map(Some),
         Needs::Scope(scope) => authenticate(lock.tokens.as_ref(), request.headers())
             .await
             .and_then(|caller| caller.require(scope).map(|()| Some(caller))),
@@ -69,11 +67,7 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
         // Nobody is let through to a handler that asks for a caller without being one.
-        parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or(Error::Unauthenticated.into())
+        parts.extensions.get::<Self>().cloned().ok_or(Error::Unauthenticated.into())
     }
 }
 
@@ -86,12 +80,6 @@ async fn authenticate(tokens: &dyn Tokens, headers: &HeaderMap) -> Result<Caller
         .and_then(|(_, token)| Secret::parse(token.trim()).ok())
         .ok_or(Error::Unauthenticated)?;
     let token = tokens.token(&presented.derive_hash()).await?;
-    let token = token
-        .filter(|token| token.revoked_at.is_none())
-        .ok_or(Error::Unauthenticated)?;
-    Ok(Caller {
-        org: token.org,
-        token: token.id,
-        scopes: token.scopes,
-    })
+    let token = token.filter(|token| token.revoked_at.is_none()).ok_or(Error::Unauthenticated)?;
+    Ok(Caller { org: token.org, token: token.id, scopes: token.scopes })
 }

@@ -118,15 +118,7 @@ pub(crate) fn created<T: Serialize>(data: T) -> Response {
 /// 200 with a page.
 pub(crate) fn page<T: Serialize>(data: Vec<T>, limit: usize, next_cursor: Option<String>) -> Response {
     let pagination = Pagination { limit, next_cursor };
-    (
-        StatusCode::OK,
-        Json(Page {
-            success: true,
-            data,
-            pagination,
-        }),
-    )
-        .into_response()
+    (StatusCode::OK, Json(Page { success: true, data, pagination })).into_response()
 }
 
 /// 200 with a PEM file.
@@ -138,6 +130,7 @@ pub(crate) fn pem(pem: String) -> Response {
 pub(crate) fn cacheable(mut response: Response) -> Response {
     let forever = HeaderValue::from_static("private, max-age=86400, immutable");
     response.headers_mut().insert(header::CACHE_CONTROL, forever);
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Authorization"));
     response
 }
 
@@ -222,13 +215,7 @@ impl From<&Failure> for Problem {
             Failure::Idempotency => (Some("Idempotency-Key".to_owned()), None),
             Failure::NoRoute | Failure::MediaType | Failure::Panicked => (None, None),
         };
-        Self {
-            status,
-            code,
-            sentence: sentence(&text),
-            field,
-            successor_id,
-        }
+        Self { status, code, sentence: sentence(&text), field, successor_id }
     }
 }
 
@@ -255,12 +242,8 @@ impl Problem {
     /// The envelope, or RFC 9457 where the caller asked for it.
     fn into_response(self, request_id: String, as_problem: bool) -> Response {
         let status = self.status;
-        let facts = ErrorFacts {
-            code: self.code,
-            request_id,
-            field: self.field,
-            successor_id: self.successor_id,
-        };
+        let facts =
+            ErrorFacts { code: self.code, request_id, field: self.field, successor_id: self.successor_id };
         let mut response = if as_problem {
             let body = ProblemDetails {
                 kind: format!("urn:postq-vault:error:{}", self.code),
@@ -269,22 +252,9 @@ impl Problem {
                 detail: self.sentence,
                 facts,
             };
-            (
-                status,
-                [(header::CONTENT_TYPE, "application/problem+json")],
-                Json(body),
-            )
-                .into_response()
+            (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
         } else {
-            (
-                status,
-                Json(ErrorBody {
-                    success: false,
-                    error: self.sentence,
-                    facts,
-                }),
-            )
-                .into_response()
+            (status, Json(ErrorBody { success: false, error: self.sentence, facts })).into_response()
         };
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
@@ -303,23 +273,13 @@ pub fn finish(router: Router, origins: &[Origin]) -> Router {
     let router = router
         .fallback(|| async { Failure::NoRoute })
         .method_not_allowed_fallback(|| async { Failure::NoRoute })
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            Failure::Panicked.into_response()
-        }));
-    let router = if origins.is_empty() {
-        router
-    } else {
-        router.layer(cors(origins))
-    };
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| Failure::Panicked.into_response()));
+    let router = if origins.is_empty() { router } else { router.layer(cors(origins)) };
     router.layer(from_fn(answer))
 }
 
 fn cors(origins: &[Origin]) -> CorsLayer {
-    let exposed = [
-        REQUEST_ID,
-        HeaderName::from_static("idempotency-replayed"),
-        header::RETRY_AFTER,
-    ];
+    let exposed = [REQUEST_ID, HeaderName::from_static("idempotency-replayed"), header::RETRY_AFTER];
     CorsLayer::new()
         .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
         .allow_methods(AllowMethods::list([
@@ -346,10 +306,7 @@ async fn answer(request: Request, next: Next) -> Response {
     };
     let method = request.method().clone();
     // The route's pattern, not the path that was sent: a path is the caller's text.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(|path| path.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let as_problem = accepts_problem(request.headers());
     let span = tracing::info_span!("request", id = %request_id);
     let mut response = tracing::Instrument::instrument(next.run(request), span.clone()).await;
@@ -378,10 +335,7 @@ async fn answer(request: Request, next: Next) -> Response {
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    response
-        .headers_mut()
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response.map(Body::new)
 }
 
@@ -401,13 +355,8 @@ fn log_cause(error: &Error, status: StatusCode) {
 }
 
 fn accepts_problem(headers: &HeaderMap) -> bool {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    accept
-        .split(',')
-        .any(|part| media_type(part).eq_ignore_ascii_case("application/problem+json"))
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.split(',').any(|part| media_type(part).eq_ignore_ascii_case("application/problem+json"))
 }
 
 pub(crate) fn media_type(value: &str) -> &str {
@@ -416,10 +365,13 @@ pub(crate) fn media_type(value: &str) -> &str {
 
 /// Errors are written in lower case and without a full stop, so that they can be put together; a caller reads a sentence.
 fn sentence(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
     let mut chars = text.chars();
-    let first = chars
-        .next()
-        .map(|first| first.to_uppercase().to_string())
-        .unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
+    match chars.next() {
+        // A name such as an algorithm's is written as it is.
+        Some(first) if word.chars().all(char::is_alphabetic) => {
+            format!("{}{}.", first.to_uppercase(), chars.as_str())
+        }
+        _ => format!("{text}."),
+    }
 }

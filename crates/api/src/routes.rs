@@ -39,9 +39,8 @@ pub const HEALTH: Operation<()> = operation("health", Needs::Nobody, || {
 pub const NOT_FOUND: Operation<()> = operation("not-found", Needs::Nobody, OpenApiRouter::new);
 
 /// `GET /v1/whoami`
-pub const WHOAMI: Operation<whoami::Ports> = operation("whoami", Needs::AnyToken, || {
-    OpenApiRouter::new().routes(routes!(handlers::whoami::whoami))
-});
+pub const WHOAMI: Operation<whoami::Ports> =
+    operation("whoami", Needs::AnyToken, || OpenApiRouter::new().routes(routes!(handlers::whoami::whoami)));
 
 /// `POST /v1/hybrid-keys`
 pub const CREATE_KEY: Operation<create_key::Ports> =
@@ -79,14 +78,9 @@ pub const VERIFY: Operation<verify::Ports> = operation("verify", Needs::Scope(Sc
 impl<P: Clone + Send + Sync + 'static> Operation<P> {
     /// The operation's router over its ports, behind its lock. Scopes are checked before a byte of the body is read.
     pub fn router(&self, tokens: Arc<dyn Tokens>, ports: P) -> Router {
-        let lock = Lock {
-            tokens,
-            needs: self.needs,
-        };
+        let lock = Lock { tokens, needs: self.needs };
         let (router, _) = (self.routes)().split_for_parts();
-        router
-            .route_layer(from_fn_with_state(lock, admit))
-            .with_state(ports)
+        router.route_layer(from_fn_with_state(lock, admit)).with_state(ports)
     }
 
     /// The router of an operation that lets everybody in.
@@ -115,9 +109,7 @@ pub fn openapi() -> OpenApi {
     let mut whole = OpenApiBuilder::new()
         .info(info)
         .components(Some(
-            ComponentsBuilder::new()
-                .security_scheme("bearer", SecurityScheme::Http(bearer))
-                .build(),
+            ComponentsBuilder::new().security_scheme("bearer", SecurityScheme::Http(bearer)).build(),
         ))
         .security(Some([SecurityRequirement::new("bearer", [] as [&str; 0])]))
         .build();

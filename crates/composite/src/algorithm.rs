@@ -215,16 +215,6 @@ impl MlDsaSet {
         }
     }
 
-    /// NIST security category: 2, 3 or 5.
-    #[must_use]
-    pub const fn security_category(self) -> u8 {
-        match self {
-            Self::MlDsa44 => 2,
-            Self::MlDsa65 => 3,
-            Self::MlDsa87 => 5,
-        }
-    }
-
     /// The object identifier of the pure variant (FIPS 204, NIST CSOR).
     pub(crate) const fn oid(self) -> &'static str {
         match self {
@@ -258,10 +248,7 @@ impl ClassicalAlgorithm {
 impl HashAlgorithm {
     /// Length of a digest in bytes.
     #[must_use]
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "the length of a digest, which is never empty"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "the length of a digest, which is never empty")]
     pub const fn len(self) -> usize {
         match self {
             Self::Sha256 => 32,
@@ -378,10 +365,6 @@ mod tests {
     #[test]
     fn four_algorithms_are_standard_and_two_are_the_vendors() {
         assert_eq!(Algorithm::ALL.iter().filter(|a| a.is_standard()).count(), 4);
-        assert!(
-            Algorithm::ALL
-                .iter()
-                .all(|a| a.is_standard() != a.label().starts_with("POSTQ-"))
-        );
+        assert!(Algorithm::ALL.iter().all(|a| a.is_standard() != a.label().starts_with("POSTQ-")));
     }
 }

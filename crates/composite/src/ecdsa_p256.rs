@@ -15,18 +15,13 @@ pub(crate) fn is_valid_secret(secret: &[u8; 32]) -> bool {
 /// Derives the uncompressed point, 65 bytes.
 pub(crate) fn derive_public_key(secret: &[u8; 32]) -> Result<Vec<u8>, Error> {
     let key = SigningKey::from_slice(secret).map_err(|_| Error::InvalidSecret("P-256"))?;
-    Ok(key
-        .verifying_key()
-        .as_affine()
-        .to_sec1_point(false)
-        .as_bytes()
-        .to_vec())
+    Ok(key.verifying_key().as_affine().to_sec1_point(false).as_bytes().to_vec())
 }
 
 /// Signs (RFC 6979, deterministic): r‖s, 64 bytes, with low s.
 pub(crate) fn sign(secret: &[u8; 32], message: &[u8]) -> Result<[u8; 64], Error> {
     let key = SigningKey::from_slice(secret).map_err(|_| Error::InvalidSecret("P-256"))?;
-    let signature: Signature = key.sign(message);
+    let signature: Signature = key.try_sign(message).map_err(|_| Error::Signing)?;
     Ok(signature.normalize_s().to_bytes().into())
 }
 
@@ -55,14 +50,6 @@ pub(crate) fn from_der(der: &[u8]) -> Result<[u8; 64], Error> {
     Ok(signature.to_bytes().into())
 }
 
-/// r‖s with s brought to the lower half of its range.
-pub(crate) fn normalize_s(signature: [u8; 64]) -> Result<[u8; 64], Error> {
-    let signature = Signature::from_slice(&signature).map_err(|_| Error::EcdsaDer)?;
-    Ok(signature.normalize_s().to_bytes().into())
-}
-
 fn parse(public_key: &[u8]) -> Option<VerifyingKey> {
-    (public_key.len() == 65)
-        .then(|| VerifyingKey::from_sec1_bytes(public_key).ok())
-        .flatten()
+    (public_key.len() == 65).then(|| VerifyingKey::from_sec1_bytes(public_key).ok()).flatten()
 }

@@ -2,13 +2,16 @@
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
+use crate::Error;
+
 pub(crate) fn derive_public_key(secret: &[u8; 32]) -> Vec<u8> {
     SigningKey::from_bytes(secret).verifying_key().to_bytes().to_vec()
 }
 
 /// Signs (RFC 8032 §5.1.6); deterministic.
-pub(crate) fn sign(secret: &[u8; 32], message: &[u8]) -> [u8; 64] {
-    SigningKey::from_bytes(secret).sign(message).to_bytes()
+pub(crate) fn sign(secret: &[u8; 32], message: &[u8]) -> Result<[u8; 64], Error> {
+    let signature = SigningKey::from_bytes(secret).try_sign(message).map_err(|_| Error::Signing)?;
+    Ok(signature.to_bytes())
 }
 
 /// Whether 32 bytes are the canonical encoding of a point that is not of small order.
@@ -43,10 +46,7 @@ mod tests {
         let mut bytes = [0xff; 32];
         bytes[0] = 0xf0;
         bytes[31] = 0x7f;
-        assert!(
-            VerifyingKey::from_bytes(&bytes).is_ok(),
-            "the engine alone would take it"
-        );
+        assert!(VerifyingKey::from_bytes(&bytes).is_ok(), "the engine alone would take it");
         assert!(!is_valid_public_key(&bytes));
     }
 

@@ -16,7 +16,7 @@ pub enum Error {
     #[error("contexts that begin with `postq-vault` are reserved for the vault's own statements")]
     ReservedContext,
     /// A prehash has exactly the length of the algorithm's hash.
-    #[error("`prehash` for {algorithm} is a {hash} digest of {expected} bytes, this one has {actual}")]
+    #[error("a prehash for {algorithm} is a {hash} digest of {expected} bytes, this one has {actual}")]
     PrehashLength {
         /// The algorithm that the prehash was meant for.
         algorithm: Algorithm,
@@ -52,7 +52,7 @@ pub enum Error {
     /// Only the draft's own four algorithms have an object identifier.
     #[error("{0} has no standard encoding: its label is this vault's own")]
     NoStandardEncoding(Algorithm),
-    /// The random number generator failed, so that no hedged signature could be made.
-    #[error("the random number generator failed while signing")]
+    /// No signature could be made, for want of random numbers most likely.
+    #[error("the signature could not be made: the random number generator or the engine failed")]
     Signing,
 }

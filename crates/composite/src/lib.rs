@@ -30,6 +30,6 @@ pub use message::{
 };
 pub use public_key::{FINGERPRINT_LEN, PublicKey};
 pub use secret::{CLASSICAL_SIGNATURE_LEN, ClassicalSecret, PqSecret, SECRET_LEN};
-pub use signature::{Signature, ecdsa_from_der};
+pub use signature::Signature;
 pub use spki::{classical_spki_pem, composite_spki_pem, pq_spki_pem};
 pub use verify::{Verdict, verify};

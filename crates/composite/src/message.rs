@@ -137,14 +137,9 @@ impl MessageRepresentative {
     }
 
     fn assemble(algorithm: Algorithm, context: &[u8], prehash: &Prehash) -> Self {
-        let bytes = [
-            PREFIX,
-            algorithm.label().as_bytes(),
-            &[length_octet(context)],
-            context,
-            prehash.as_bytes(),
-        ]
-        .concat();
+        let bytes =
+            [PREFIX, algorithm.label().as_bytes(), &[length_octet(context)], context, prehash.as_bytes()]
+                .concat();
         Self { algorithm, bytes }
     }
 }
@@ -170,11 +165,7 @@ impl SigningInput {
     #[must_use]
     pub fn internal(algorithm: Algorithm, purpose: Purpose, statement: &[u8]) -> Self {
         let prehash = Prehash::derive(algorithm, statement);
-        Self(MessageRepresentative::assemble(
-            algorithm,
-            purpose.context(),
-            &prehash,
-        ))
+        Self(MessageRepresentative::assemble(algorithm, purpose.context(), &prehash))
     }
 
     /// The message representative.
@@ -247,13 +238,8 @@ mod tests {
 
     #[test]
     fn a_prehash_of_another_length_is_refused_by_the_name_of_its_hash() {
-        let refusal = Prehash::from_bytes(Algorithm::MlDsa44EcdsaP256, &[0; 64])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            refusal.contains("SHA-256") && refusal.contains("32 bytes"),
-            "{refusal}"
-        );
+        let refusal = Prehash::from_bytes(Algorithm::MlDsa44EcdsaP256, &[0; 64]).unwrap_err().to_string();
+        assert!(refusal.contains("SHA-256") && refusal.contains("32 bytes"), "{refusal}");
         assert!(Prehash::from_bytes(Algorithm::MlDsa65Ed25519, &[0; 64]).is_ok());
     }
 

@@ -25,14 +25,6 @@ impl Key {
         }
     }
 
-    pub(crate) fn seed(&self) -> &[u8; 32] {
-        match self {
-            Self::MlDsa44(key) => key.as_seed().as_ref(),
-            Self::MlDsa65(key) => key.as_seed().as_ref(),
-            Self::MlDsa87(key) => key.as_seed().as_ref(),
-        }
-    }
-
     pub(crate) fn public_key(&self) -> Vec<u8> {
         match self {
             Self::MlDsa44(key) => key.verifying_key().to_bytes().to_vec(),
@@ -76,10 +68,9 @@ pub(crate) fn verify(
     signature: &[u8],
 ) -> bool {
     fn verify<P: MlDsaParams>(public_key: &[u8], message: &[u8], context: &[u8], signature: &[u8]) -> bool {
-        let (Ok(public_key), Ok(signature)) = (
-            EncodedVerifyingKey::<P>::try_from(public_key),
-            EncodedSignature::<P>::try_from(signature),
-        ) else {
+        let (Ok(public_key), Ok(signature)) =
+            (EncodedVerifyingKey::<P>::try_from(public_key), EncodedSignature::<P>::try_from(signature))
+        else {
             return false;
         };
         Signature::<P>::decode(&signature).is_some_and(|signature| {

@@ -15,6 +15,7 @@ pub struct PublicKey {
     algorithm: Algorithm,
     pq: Vec<u8>,
     classical: Vec<u8>,
+    fingerprint: [u8; FINGERPRINT_LEN],
 }
 
 impl PublicKey {
@@ -24,24 +25,12 @@ impl PublicKey {
     /// [`Error::Length`] and [`Error::InvalidPoint`].
     pub fn from_halves(algorithm: Algorithm, pq: &[u8], classical: &[u8]) -> Result<Self, Error> {
         let lengths = [
-            (
-                "the ML-DSA half of a public key",
-                algorithm.pq().public_key_len(),
-                pq.len(),
-            ),
-            (
-                "the classical half of a public key",
-                algorithm.classical().public_key_len(),
-                classical.len(),
-            ),
+            ("the ML-DSA half of a public key", algorithm.pq().public_key_len(), pq.len()),
+            ("the classical half of a public key", algorithm.classical().public_key_len(), classical.len()),
         ];
         for (what, expected, actual) in lengths {
             if expected != actual {
-                return Err(Error::Length {
-                    what,
-                    expected,
-                    actual,
-                });
+                return Err(Error::Length { what, expected, actual });
             }
         }
         let valid = match algorithm.classical() {
@@ -51,11 +40,8 @@ impl PublicKey {
         if !valid {
             return Err(Error::InvalidPoint(algorithm.classical().name()));
         }
-        Ok(Self {
-            algorithm,
-            pq: pq.to_vec(),
-            classical: classical.to_vec(),
-        })
+        let fingerprint = Sha256::new().chain_update(pq).chain_update(classical).finalize().into();
+        Ok(Self { algorithm, pq: pq.to_vec(), classical: classical.to_vec(), fingerprint })
     }
 
     /// Reads the JSON string.
@@ -69,15 +55,9 @@ impl PublicKey {
             return Err(Error::PublicKeyJson(format!("version {} is unknown", key.v)));
         }
         let decode = |field: &str, text: &str| {
-            STANDARD
-                .decode(text)
-                .map_err(|e| Error::PublicKeyJson(format!("`{field}` is not base64: {e}")))
+            STANDARD.decode(text).map_err(|e| Error::PublicKeyJson(format!("`{field}` is not base64: {e}")))
         };
-        Self::from_halves(
-            key.alg,
-            &decode("pq", &key.pq)?,
-            &decode("classical", &key.classical)?,
-        )
+        Self::from_halves(key.alg, &decode("pq", &key.pq)?, &decode("classical", &key.classical)?)
     }
 
     /// Writes the JSON string, byte for byte as published clients expect it: members `v`, `alg`, `classical`, `pq`.
@@ -94,12 +74,8 @@ impl PublicKey {
 
     /// SHA-256 over `pq || classical`.
     #[must_use]
-    pub fn derive_fingerprint(&self) -> [u8; FINGERPRINT_LEN] {
-        Sha256::new()
-            .chain_update(&self.pq)
-            .chain_update(&self.classical)
-            .finalize()
-            .into()
+    pub const fn fingerprint(&self) -> &[u8; FINGERPRINT_LEN] {
+        &self.fingerprint
     }
 
     /// The key's algorithm.

@@ -23,12 +23,6 @@ impl PqSecret {
         Self(ml_dsa::Key::from_seed(set, seed))
     }
 
-    /// The seed, which is the whole secret.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; SECRET_LEN] {
-        self.0.seed()
-    }
-
     /// The encoded public key, 1,312, 1,952 or 2,592 bytes.
     #[must_use]
     pub fn public_key(&self) -> Vec<u8> {
@@ -41,8 +35,7 @@ impl PqSecret {
     /// [`Error::Signing`] where the generator fails.
     pub fn sign(&self, input: &SigningInput, rng: &mut impl TryCryptoRng) -> Result<Vec<u8>, Error> {
         let message = input.message();
-        self.0
-            .sign(message.as_bytes(), message.algorithm().label().as_bytes(), rng)
+        self.0.sign(message.as_bytes(), message.algorithm().label().as_bytes(), rng)
     }
 }
 
@@ -63,16 +56,7 @@ impl ClassicalSecret {
         if algorithm == ClassicalAlgorithm::EcdsaP256 && !ecdsa_p256::is_valid_secret(secret) {
             return Err(Error::InvalidSecret("P-256"));
         }
-        Ok(Self {
-            algorithm,
-            secret: *secret,
-        })
-    }
-
-    /// The secret's bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; SECRET_LEN] {
-        &self.secret
+        Ok(Self { algorithm, secret: *secret })
     }
 
     /// The public key: 32 bytes, or the 65 of an uncompressed point.
@@ -89,11 +73,11 @@ impl ClassicalSecret {
     /// Signs M': 64 bytes, ECDSA with low s.
     ///
     /// # Errors
-    /// None once the constructor accepted the secret.
+    /// [`Error::Signing`] where the engine fails, which it does not on a secret that the constructor accepted.
     pub fn sign(&self, input: &SigningInput) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], Error> {
         let message = input.message().as_bytes();
         match self.algorithm {
-            ClassicalAlgorithm::Ed25519 => Ok(ed25519::sign(&self.secret, message)),
+            ClassicalAlgorithm::Ed25519 => ed25519::sign(&self.secret, message),
             ClassicalAlgorithm::EcdsaP256 => ecdsa_p256::sign(&self.secret, message),
         }
     }

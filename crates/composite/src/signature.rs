@@ -22,15 +22,8 @@ impl Signature {
         pq: &[u8],
         classical: &[u8; CLASSICAL_SIGNATURE_LEN],
     ) -> Result<Self, Error> {
-        check_len(
-            "the ML-DSA half of a signature",
-            algorithm.pq().signature_len(),
-            pq.len(),
-        )?;
-        Ok(Self {
-            algorithm,
-            bytes: [pq, classical].concat(),
-        })
+        check_len("the ML-DSA half of a signature", algorithm.pq().signature_len(), pq.len())?;
+        Ok(Self { algorithm, bytes: [pq, classical].concat() })
     }
 
     /// Reads the raw encoding: 2,484, 3,373 or 4,691 bytes.
@@ -39,10 +32,7 @@ impl Signature {
     /// [`Error::Length`] for any other length.
     pub fn from_bytes(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, Error> {
         check_len("a raw signature", algorithm.signature_len(), bytes.len())?;
-        Ok(Self {
-            algorithm,
-            bytes: bytes.to_vec(),
-        })
+        Ok(Self { algorithm, bytes: bytes.to_vec() })
     }
 
     /// Reads the draft's encoding, where ECDSA is a DER `Ecdsa-Sig-Value`.
@@ -101,28 +91,10 @@ impl Signature {
 
     fn halves(&self) -> (&[u8], &[u8]) {
         // Every constructor checked the length; were one wrong, an empty half verifies nothing.
-        self.bytes
-            .split_at_checked(self.algorithm.pq().signature_len())
-            .unwrap_or_default()
+        self.bytes.split_at_checked(self.algorithm.pq().signature_len()).unwrap_or_default()
     }
-}
-
-/// Brings a key service's ECDSA signature (DER) into the raw form that the vault issues: r‖s, 64 bytes, with low s.
-///
-/// # Errors
-/// [`Error::EcdsaDer`] where the bytes are not a strict DER `Ecdsa-Sig-Value` of P-256 scalars.
-pub fn ecdsa_from_der(der: &[u8]) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], Error> {
-    ecdsa_p256::normalize_s(ecdsa_p256::from_der(der)?)
 }
 
 fn check_len(what: &'static str, expected: usize, actual: usize) -> Result<(), Error> {
-    if expected == actual {
-        Ok(())
-    } else {
-        Err(Error::Length {
-            what,
-            expected,
-            actual,
-        })
-    }
+    if expected == actual { Ok(()) } else { Err(Error::Length { what, expected, actual }) }
 }

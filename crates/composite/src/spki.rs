@@ -12,10 +12,7 @@ use crate::{ClassicalAlgorithm, Error, PublicKey};
 /// # Errors
 /// [`Error::NoStandardEncoding`] for the algorithms under a vendor label.
 pub fn composite_spki_pem(key: &PublicKey) -> Result<String, Error> {
-    let oid = key
-        .algorithm()
-        .oid()
-        .ok_or(Error::NoStandardEncoding(key.algorithm()))?;
+    let oid = key.algorithm().oid().ok_or(Error::NoStandardEncoding(key.algorithm()))?;
     encode(key, oid, None, &[key.pq(), key.classical()].concat())
 }
 
@@ -36,21 +33,17 @@ pub fn classical_spki_pem(key: &PublicKey) -> Result<String, Error> {
         // RFC 8410 §3
         ClassicalAlgorithm::Ed25519 => encode(key, "1.3.101.112", None, key.classical()),
         // RFC 5480 §2.1.1: id-ecPublicKey with the curve as its parameter
-        ClassicalAlgorithm::EcdsaP256 => encode(
-            key,
-            "1.2.840.10045.2.1",
-            Some("1.2.840.10045.3.1.7"),
-            key.classical(),
-        ),
+        ClassicalAlgorithm::EcdsaP256 => {
+            encode(key, "1.2.840.10045.2.1", Some("1.2.840.10045.3.1.7"), key.classical())
+        }
     }
 }
 
 fn encode(key: &PublicKey, oid: &str, parameter: Option<&str>, public_key: &[u8]) -> Result<String, Error> {
     let build = || -> ::spki::der::Result<String> {
         let oid = ::spki::ObjectIdentifier::new(oid)?;
-        let parameters = parameter
-            .map(|p| Any::encode_from(&::spki::ObjectIdentifier::new(p)?))
-            .transpose()?;
+        let parameters =
+            parameter.map(|p| Any::encode_from(&::spki::ObjectIdentifier::new(p)?)).transpose()?;
         SubjectPublicKeyInfoOwned {
             algorithm: AlgorithmIdentifierOwned { oid, parameters },
             subject_public_key: BitString::from_bytes(public_key)?,

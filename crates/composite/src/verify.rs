@@ -13,10 +13,7 @@ pub struct Verdict {
 
 impl Verdict {
     /// The verdict on bytes that are no signature of the algorithm at all.
-    pub const MALFORMED: Self = Self {
-        pq_ok: false,
-        classical_ok: false,
-    };
+    pub const MALFORMED: Self = Self { pq_ok: false, classical_ok: false };
 
     /// Whether the composite signature holds.
     #[must_use]

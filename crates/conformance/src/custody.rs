@@ -22,59 +22,28 @@ pub async fn key_encryption(kek: &dyn KeyEncryption) {
     let again = kek.generate_dek(subject).await.unwrap();
     assert_ne!(new.dek.0, again.dek.0, "two data keys are the same");
     assert_ne!(new.wrapped.bytes, again.wrapped.bytes);
-    assert!(
-        !contains(&new.wrapped.bytes, new.dek.0.as_slice()),
-        "the data key stands in its wrapping"
-    );
+    assert!(!contains(&new.wrapped.bytes, new.dek.0.as_slice()), "the data key stands in its wrapping");
 
     let opened = kek.unwrap_dek(subject, &new.wrapped).await.unwrap();
     assert_eq!(opened.0, new.dek.0);
-    assert!(
-        kek.rewrap_dek(subject, &new.wrapped).await.unwrap().is_none(),
-        "it was current already"
-    );
+    assert!(kek.rewrap_dek(subject, &new.wrapped).await.unwrap().is_none(), "it was current already");
 
     let (other_org, other_key) = ids();
-    for other in [
-        Subject {
-            org: &other_org,
-            key: &key,
-        },
-        Subject {
-            org: &org,
-            key: &other_key,
-        },
-    ] {
+    for other in [Subject { org: &other_org, key: &key }, Subject { org: &org, key: &other_key }] {
         let refused = kek.unwrap_dek(other, &new.wrapped).await.err();
-        assert_eq!(
-            refused,
-            Some(CustodyError::NotAuthentic),
-            "it opened for another subject"
-        );
+        assert_eq!(refused, Some(CustodyError::NotAuthentic), "it opened for another subject");
     }
     for bit in 0..new.wrapped.bytes.len() * 8 {
         let mut bytes = new.wrapped.bytes.clone();
         flip(&mut bytes, bit);
-        let changed = WrappedDek {
-            bytes,
-            ..new.wrapped.clone()
-        };
-        assert!(
-            kek.unwrap_dek(subject, &changed).await.is_err(),
-            "bit {bit} is not looked at"
-        );
+        let changed = WrappedDek { bytes, ..new.wrapped.clone() };
+        assert!(kek.unwrap_dek(subject, &changed).await.is_err(), "bit {bit} is not looked at");
     }
     for length in 0..new.wrapped.bytes.len() {
         let mut bytes = new.wrapped.bytes.clone();
         bytes.truncate(length);
-        let cut = WrappedDek {
-            bytes,
-            ..new.wrapped.clone()
-        };
-        assert!(
-            kek.unwrap_dek(subject, &cut).await.is_err(),
-            "{length} bytes were enough"
-        );
+        let cut = WrappedDek { bytes, ..new.wrapped.clone() };
+        assert!(kek.unwrap_dek(subject, &cut).await.is_err(), "{length} bytes were enough");
     }
 }
 
@@ -109,18 +78,11 @@ pub async fn kek_change<K: KeyEncryption + RootKek>(before: &K, both: &K, after:
 
     assert_eq!(both.unwrap_dek(subject, &old.wrapped).await.unwrap().0, old.dek.0);
     assert_eq!(both.check(&org, b"record", &old_tag).await, Ok(true));
-    let moved = both
-        .rewrap_dek(subject, &old.wrapped)
-        .await
-        .unwrap()
-        .expect("it was the previous key's");
+    let moved = both.rewrap_dek(subject, &old.wrapped).await.unwrap().expect("it was the previous key's");
     assert_eq!(after.unwrap_dek(subject, &moved).await.unwrap().0, old.dek.0);
 
     let unknown = CustodyError::UnknownKek(before.current().await.unwrap());
-    assert_eq!(
-        after.unwrap_dek(subject, &old.wrapped).await.err(),
-        Some(unknown.clone())
-    );
+    assert_eq!(after.unwrap_dek(subject, &old.wrapped).await.err(), Some(unknown.clone()));
     assert_eq!(after.check(&org, b"record", &old_tag).await, Err(unknown));
 }
 
@@ -138,10 +100,8 @@ pub async fn classical_signer(signer: &dyn ClassicalSigner) {
         let signature = Signature::assemble(algorithm, &blank, &signature).unwrap();
         assert!(verify(&public_key, input.message(), &signature).classical_ok);
 
-        let other = ClassicalSecret::from_bytes(algorithm.classical(), &[7; 32])
-            .unwrap()
-            .public_key()
-            .unwrap();
+        let other =
+            ClassicalSecret::from_bytes(algorithm.classical(), &[7; 32]).unwrap().public_key().unwrap();
         let other = PublicKey::from_halves(algorithm, public_key.pq(), &other).unwrap();
         assert_eq!(
             signer.sign(half(&new), &other, &input).await.err(),
@@ -153,11 +113,7 @@ pub async fn classical_signer(signer: &dyn ClassicalSigner) {
 
 /// An ML-DSA half signs what verifies under its public key, and under no other.
 pub async fn pq_signer(signer: &dyn PqSigner) {
-    for algorithm in [
-        Algorithm::MlDsa44Ed25519,
-        Algorithm::MlDsa65Ed25519,
-        Algorithm::MlDsa87Ed25519,
-    ] {
+    for algorithm in [Algorithm::MlDsa44Ed25519, Algorithm::MlDsa65Ed25519, Algorithm::MlDsa87Ed25519] {
         let (org, key) = ids();
         let subject = Subject { org: &org, key: &key };
         let new = signer.generate(subject, algorithm.pq()).await.unwrap();

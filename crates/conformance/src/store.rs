@@ -22,12 +22,13 @@ use vault::{
 pub async fn all(store: &dyn Store) {
     what_makes_an_organisation_is_there_at_once(store).await;
     what_exists_is_not_made_again(store).await;
+    a_write_that_fails_at_its_end_leaves_nothing_of_its_beginning(store).await;
     a_key_reads_back_as_it_was_written(store).await;
     a_list_is_newest_first_and_filtered(store).await;
     a_signature_and_its_event_are_committed_together(store).await;
     a_signature_withheld_is_no_longer_issued(store).await;
     a_row_is_rewrapped_only_as_it_was_read(store).await;
-    tagged_keys_are_walked_once_each(store).await;
+    active_keys_are_walked_once_each(store).await;
     nothing_of_one_organisation_is_found_in_another(store).await;
     concurrent_writers_lose_nothing(store).await;
 }
@@ -35,16 +36,10 @@ pub async fn all(store: &dyn Store) {
 /// What was acknowledged is there when the store is opened again.
 pub async fn survives_reopening<S: Store>(open: impl Fn() -> S) {
     let first = open();
-    assert!(
-        !first.any_org().await.unwrap(),
-        "a store never used has no organisation"
-    );
+    assert!(!first.any_org().await.unwrap(), "a store never used has no organisation");
     let org = make_org(&first).await;
     let key = key(&org.org.id, KeyKind::User, "kept");
-    first
-        .create(&key, &sealed(1), record(&org.org.id, 1))
-        .await
-        .unwrap();
+    first.create(&key, &sealed(1), record(&org.org.id, 1)).await.unwrap();
     drop(first);
 
     let second = open();
@@ -58,18 +53,9 @@ async fn what_makes_an_organisation_is_there_at_once(store: &dyn Store) {
     let new = make_org(store).await;
     assert!(store.any_org().await.unwrap());
     assert_eq!(store.org(&new.org.id).await.unwrap(), Some(new.org.clone()));
-    assert_eq!(
-        store.token(&new.token.hash).await.unwrap(),
-        Some(new.token.clone())
-    );
-    assert_eq!(
-        store.key(&new.org.id, &new.ledger_key.id).await.unwrap(),
-        Some(new.ledger_key.clone())
-    );
-    assert_eq!(
-        store.sealed(&new.org.id, &new.ledger_key.id).await.unwrap(),
-        new.sealed
-    );
+    assert_eq!(store.token(&new.token.hash).await.unwrap(), Some(new.token.clone()));
+    assert_eq!(store.key(&new.org.id, &new.ledger_key.id).await.unwrap(), Some(new.ledger_key.clone()));
+    assert_eq!(store.sealed(&new.org.id, &new.ledger_key.id).await.unwrap(), new.sealed);
     assert_eq!(store.events(&new.org.id).await.unwrap().len(), 2);
     assert_eq!(store.token(&TokenHash([0xee; 32])).await.unwrap(), None);
 }
@@ -79,19 +65,35 @@ async fn what_exists_is_not_made_again(store: &dyn Store) {
     let events = store.events(&new.org.id).await.unwrap();
     let again = store.create_org(new.clone(), record(&new.org.id, 1)).await;
     assert!(matches!(again, Err(StoreError::Exists)), "{again:?}");
-    let again = store
-        .create(&new.ledger_key, &sealed(9), record(&new.org.id, 1))
-        .await;
+    let again = store.create(&new.ledger_key, &sealed(9), record(&new.org.id, 1)).await;
     assert!(matches!(again, Err(StoreError::Exists)), "{again:?}");
-    assert_eq!(
-        store.sealed(&new.org.id, &new.ledger_key.id).await.unwrap(),
-        new.sealed
-    );
-    assert_eq!(
-        store.events(&new.org.id).await.unwrap(),
-        events,
-        "a write that failed left an event"
-    );
+    assert_eq!(store.sealed(&new.org.id, &new.ledger_key.id).await.unwrap(), new.sealed);
+    assert_eq!(store.events(&new.org.id).await.unwrap(), events, "a write that failed left an event");
+}
+
+async fn a_write_that_fails_at_its_end_leaves_nothing_of_its_beginning(store: &dyn Store) {
+    let org = make_org(store).await.org.id;
+    let known = key(&org, KeyKind::User, "known");
+    let used = record(&org, 1);
+    store.create(&known, &sealed(1), used.clone()).await.unwrap();
+    let events = store.events(&org).await.unwrap();
+
+    // The event is the last that is written, and its id is taken.
+    let new = key(&org, KeyKind::User, "new");
+    let failed = store.create(&new, &sealed(1), used.clone()).await;
+    assert!(matches!(failed, Err(StoreError::Exists)), "{failed:?}");
+    assert_eq!(store.key(&org, &new.id).await.unwrap(), None);
+    assert_eq!(store.sealed(&org, &new.id).await.unwrap(), SealedRecord::default());
+
+    let row = issued(&known);
+    assert!(store.record(&row, used.clone()).await.is_err());
+    assert!(!store.is_issued(&org, &known.id, &row.digest).await.unwrap());
+
+    let fresh = record(&org, 1);
+    store.record(&row, fresh).await.unwrap();
+    assert!(store.withhold(&row, used).await.is_err());
+    assert!(store.is_issued(&org, &known.id, &row.digest).await.unwrap(), "it was not withheld");
+    assert_eq!(store.events(&org).await.unwrap().len(), events.len() + 1);
 }
 
 async fn a_key_reads_back_as_it_was_written(store: &dyn Store) {
@@ -101,22 +103,13 @@ async fn a_key_reads_back_as_it_was_written(store: &dyn Store) {
         serde_json::from_value(json!({"environment": "prod", "n": [1, null, {"a": "ü"}]})).unwrap();
     let mut remote = key(&org, KeyKind::User, "remote");
     remote.kek = None;
-    remote.classical = Hold {
-        provider: KeyProvider::AwsKms,
-        key_id: Some("arn:1".into()),
-    };
-    remote.pq = Hold {
-        provider: PqProvider::AwsKms,
-        key_id: Some("arn:2".into()),
-    };
+    remote.classical = Hold { provider: KeyProvider::AwsKms, key_id: Some("arn:1".into()) };
+    remote.pq = Hold { provider: PqProvider::AwsKms, key_id: Some("arn:2".into()) };
     remote.predecessor = Some(plain.id.clone());
     for (key, halves) in [(&plain, sealed(3)), (&remote, SealedRecord::default())] {
         store.create(key, &halves, record(&org, 1)).await.unwrap();
         assert_eq!(store.key(&org, &key.id).await.unwrap().as_ref(), Some(key));
-        assert_eq!(
-            store.status(&org, &key.id).await.unwrap(),
-            Some(KeyStatus::Active)
-        );
+        assert_eq!(store.status(&org, &key.id).await.unwrap(), Some(KeyStatus::Active));
         assert_eq!(store.sealed(&org, &key.id).await.unwrap(), halves);
     }
 }
@@ -136,68 +129,33 @@ async fn a_list_is_newest_first_and_filtered(store: &dyn Store) {
     }
     keys.sort_by(|a, b| b.id.cmp(&a.id));
     let names = async |filter: KeyFilter| -> Vec<String> {
-        store
-            .list(&org, &filter)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|key| key.name)
-            .collect()
+        store.list(&org, &filter).await.unwrap().into_iter().map(|key| key.name).collect()
     };
-    let all = KeyFilter {
-        limit: 10,
-        include_revoked: true,
-        ..KeyFilter::default()
-    };
+    let all = KeyFilter { limit: 10, include_revoked: true, ..KeyFilter::default() };
     assert_eq!(
         store.list(&org, &all).await.unwrap(),
         keys,
         "the ledger key is not listed, the others are in order"
     );
-    let active = KeyFilter {
-        include_revoked: false,
-        ..all.clone()
-    };
+    let active = KeyFilter { include_revoked: false, ..all.clone() };
     assert_eq!(names(active.clone()).await.len(), 4);
-    let revoked = KeyFilter {
-        status: Some(KeyStatus::Revoked),
-        ..active.clone()
-    };
+    let revoked = KeyFilter { status: Some(KeyStatus::Revoked), ..active.clone() };
     assert_eq!(names(revoked).await, ["beta"]);
-    let prefixed = |prefix: &str| KeyFilter {
-        name_prefix: Some(prefix.into()),
-        ..all.clone()
-    };
+    let prefixed = |prefix: &str| KeyFilter { name_prefix: Some(prefix.into()), ..all.clone() };
     assert_eq!(names(prefixed("alp")).await.len(), 2);
     assert_eq!(names(prefixed("beta_%")).await, ["beta_%"]);
     assert_eq!(names(prefixed("")).await.len(), 5);
-    let other = KeyFilter {
-        algorithm: Some(Algorithm::MlDsa87Ed25519),
-        ..all.clone()
-    };
+    let other = KeyFilter { algorithm: Some(Algorithm::MlDsa87Ed25519), ..all.clone() };
     assert!(names(other).await.is_empty());
     for (tier, count) in [(0, 5), (1, 0)] {
-        let filter = KeyFilter {
-            tier: Some(Tier::try_from(tier).unwrap()),
-            ..all.clone()
-        };
+        let filter = KeyFilter { tier: Some(Tier::try_from(tier).unwrap()), ..all.clone() };
         assert_eq!(names(filter).await.len(), count);
     }
 
     let mut paged = Vec::new();
     let mut before = None;
     loop {
-        let page = store
-            .list(
-                &org,
-                &KeyFilter {
-                    limit: 2,
-                    before,
-                    ..all.clone()
-                },
-            )
-            .await
-            .unwrap();
+        let page = store.list(&org, &KeyFilter { limit: 2, before, ..all.clone() }).await.unwrap();
         let Some(last) = page.last() else { break };
         before = Some(last.id.clone());
         paged.extend(page);
@@ -218,25 +176,13 @@ async fn a_signature_and_its_event_are_committed_together(store: &dyn Store) {
     let row = issued(&active);
     assert_eq!(store.record(&row, record(&org, 1)).await.unwrap(), Commit::Done);
     assert!(store.is_issued(&org, &active.id, &row.digest).await.unwrap());
-    assert!(
-        !store
-            .is_issued(&org, &active.id, &IssuedDigest([0; 32]))
-            .await
-            .unwrap()
-    );
+    assert!(!store.is_issued(&org, &active.id, &IssuedDigest([0; 32])).await.unwrap());
     assert_eq!(store.events(&org).await.unwrap().len(), before + 1);
 
     let row = issued(&revoked);
-    assert_eq!(
-        store.record(&row, record(&org, 1)).await.unwrap(),
-        Commit::KeyRevoked
-    );
+    assert_eq!(store.record(&row, record(&org, 1)).await.unwrap(), Commit::KeyRevoked);
     assert!(!store.is_issued(&org, &revoked.id, &row.digest).await.unwrap());
-    assert_eq!(
-        store.events(&org).await.unwrap().len(),
-        before + 1,
-        "a refused commit left an event"
-    );
+    assert_eq!(store.events(&org).await.unwrap().len(), before + 1, "a refused commit left an event");
 }
 
 async fn a_signature_withheld_is_no_longer_issued(store: &dyn Store) {
@@ -248,10 +194,7 @@ async fn a_signature_withheld_is_no_longer_issued(store: &dyn Store) {
     store.record(&first, record(&org, 1)).await.unwrap();
     store.record(&second, record(&org, 1)).await.unwrap();
     store.withhold(&first, record(&org, 1)).await.unwrap();
-    assert!(
-        store.is_issued(&org, &key.id, &first.digest).await.unwrap(),
-        "the other signature was issued"
-    );
+    assert!(store.is_issued(&org, &key.id, &first.digest).await.unwrap(), "the other signature was issued");
     store.withhold(&second, record(&org, 1)).await.unwrap();
     assert!(!store.is_issued(&org, &key.id, &first.digest).await.unwrap());
 }
@@ -264,62 +207,35 @@ async fn a_row_is_rewrapped_only_as_it_was_read(store: &dyn Store) {
     to.tag = Some(RecordTag::assemble(KekId([2; 8]), &[5; 32]));
     to.kek = Some(KekHold {
         provider: KekProvider::Env,
-        wrapped: WrappedDek {
-            bytes: [vec![1], vec![2; 8], vec![6; 60]].concat(),
-            kek_key_id: None,
-        },
+        wrapped: WrappedDek { bytes: [vec![1], vec![2; 8], vec![6; 60]].concat(), kek_key_id: None },
     });
-    let stale = KeyRecord {
-        tag: to.tag,
-        ..from.clone()
-    };
-    assert!(
-        !store.rewrap(&stale, &to).await.unwrap(),
-        "the tag was not as read"
-    );
+    let stale = KeyRecord { tag: to.tag, ..from.clone() };
+    assert!(!store.rewrap(&stale, &to).await.unwrap(), "the tag was not as read");
     assert_eq!(store.key(&org, &from.id).await.unwrap(), Some(from.clone()));
     assert!(store.rewrap(&from, &to).await.unwrap());
     assert_eq!(store.key(&org, &from.id).await.unwrap(), Some(to.clone()));
     assert!(!store.rewrap(&from, &to).await.unwrap(), "it was moved already");
     let in_use = store.kek_use().await.unwrap();
-    assert!(
-        in_use
-            .iter()
-            .any(|(kek, rows)| *kek == KekId([2; 8]) && *rows == 1),
-        "{in_use:?}"
-    );
+    assert!(in_use.iter().any(|(kek, rows)| *kek == KekId([2; 8]) && *rows == 1), "{in_use:?}");
 }
 
-async fn tagged_keys_are_walked_once_each(store: &dyn Store) {
+async fn active_keys_are_walked_once_each(store: &dyn Store) {
     let org = make_org(store).await.org.id;
     for i in 0..5 {
-        store
-            .create(
-                &key(&org, KeyKind::User, &i.to_string()),
-                &sealed(1),
-                record(&org, 1),
-            )
-            .await
-            .unwrap();
+        store.create(&key(&org, KeyKind::User, &i.to_string()), &sealed(1), record(&org, 1)).await.unwrap();
     }
-    let whole = store.tagged_keys(None, usize::MAX).await.unwrap();
+    let whole = store.active_keys(None, usize::MAX).await.unwrap();
     let mut walked = Vec::new();
     let mut after = None;
     loop {
         let cursor = after.as_ref().map(|(org, key)| (org, key));
-        let page = store.tagged_keys(cursor, 2).await.unwrap();
+        let page = store.active_keys(cursor, 2).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some((last.org.clone(), last.id.clone()));
         walked.extend(page.into_iter().map(|key| (key.org, key.id)));
     }
-    assert_eq!(
-        walked,
-        whole.into_iter().map(|key| (key.org, key.id)).collect::<Vec<_>>()
-    );
-    assert!(
-        walked.iter().filter(|(of, _)| *of == org).count() == 6,
-        "five keys and the ledger's"
-    );
+    assert_eq!(walked, whole.into_iter().map(|key| (key.org, key.id)).collect::<Vec<_>>());
+    assert!(walked.iter().filter(|(of, _)| *of == org).count() == 6, "five keys and the ledger's");
 }
 
 async fn nothing_of_one_organisation_is_found_in_another(store: &dyn Store) {
@@ -330,16 +246,9 @@ async fn nothing_of_one_organisation_is_found_in_another(store: &dyn Store) {
     store.record(&row, record(&theirs, 1)).await.unwrap();
     assert_eq!(store.key(&mine, &key.id).await.unwrap(), None);
     assert_eq!(store.status(&mine, &key.id).await.unwrap(), None);
-    assert_eq!(
-        store.sealed(&mine, &key.id).await.unwrap(),
-        SealedRecord::default()
-    );
+    assert_eq!(store.sealed(&mine, &key.id).await.unwrap(), SealedRecord::default());
     assert!(!store.is_issued(&mine, &key.id, &row.digest).await.unwrap());
-    let all = KeyFilter {
-        limit: 10,
-        include_revoked: true,
-        ..KeyFilter::default()
-    };
+    let all = KeyFilter { limit: 10, include_revoked: true, ..KeyFilter::default() };
     assert!(store.list(&mine, &all).await.unwrap().is_empty());
     assert_eq!(store.events(&mine).await.unwrap().len(), 2);
 }
@@ -403,19 +312,10 @@ fn key(org: &OrgId, kind: KeyKind, name: &str) -> KeyRecord {
         public_key: PublicKey::from_halves(algorithm, &pq, &classical).unwrap(),
         kek: Some(KekHold {
             provider: KekProvider::Env,
-            wrapped: WrappedDek {
-                bytes: [vec![1], vec![1; 8], vec![3; 60]].concat(),
-                kek_key_id: None,
-            },
+            wrapped: WrappedDek { bytes: [vec![1], vec![1; 8], vec![3; 60]].concat(), kek_key_id: None },
         }),
-        classical: Hold {
-            provider: KeyProvider::PostqManaged,
-            key_id: None,
-        },
-        pq: Hold {
-            provider: PqProvider::PostqManaged,
-            key_id: None,
-        },
+        classical: Hold { provider: KeyProvider::PostqManaged, key_id: None },
+        pq: Hold { provider: PqProvider::PostqManaged, key_id: None },
         tag: Some(RecordTag::assemble(KekId([1; 8]), &[4; 32])),
         created_at: now,
         revoked_at: None,
@@ -425,10 +325,7 @@ fn key(org: &OrgId, kind: KeyKind, name: &str) -> KeyRecord {
 }
 
 fn sealed(byte: u8) -> SealedRecord {
-    SealedRecord {
-        pq: Some(vec![byte; 61]),
-        classical: Some(vec![byte ^ 0xff; 61]),
-    }
+    SealedRecord { pq: Some(vec![byte; 61]), classical: Some(vec![byte ^ 0xff; 61]) }
 }
 
 fn issued(key: &KeyRecord) -> IssuedRecord {
@@ -450,7 +347,5 @@ fn record(org: &OrgId, events: usize) -> Record {
         issued_at: Timestamp::now().to_string(),
         data: json!({"a": 1}),
     };
-    Record {
-        events: (0..events).map(|_| event()).collect(),
-    }
+    Record { events: (0..events).map(|_| event()).collect() }
 }

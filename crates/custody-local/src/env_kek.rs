@@ -66,11 +66,7 @@ impl Kek {
     /// [`KekError`].
     pub fn from_base64(text: &str) -> Result<Self, KekError> {
         let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| KekError::Base64)?);
-        let bytes: [u8; 32] = bytes
-            .as_slice()
-            .try_into()
-            .map_err(|_| KekError::Length(bytes.len()))?;
-        Ok(Self(Zeroizing::new(bytes)))
+        sealed::secret_from(&bytes).map(Self).ok_or(KekError::Length(bytes.len()))
     }
 
     /// Makes one.
@@ -90,10 +86,8 @@ impl Kek {
     /// The first 8 bytes of SHA-256("postq-vault kek id v1" || KEK).
     #[must_use]
     pub fn derive_id(&self) -> KekId {
-        let hash = Sha256::new()
-            .chain_update(b"postq-vault kek id v1")
-            .chain_update(self.0.as_slice())
-            .finalize();
+        let hash =
+            Sha256::new().chain_update(b"postq-vault kek id v1").chain_update(self.0.as_slice()).finalize();
         let mut id = [0; 8];
         for (to, from) in id.iter_mut().zip(hash) {
             *to = from;
@@ -102,18 +96,12 @@ impl Kek {
     }
 
     fn derive_key(&self, purpose: &str, org: &OrgId) -> Result<Zeroizing<[u8; 32]>, CustodyError> {
-        let info = [
-            b"postq-vault v1\0",
-            purpose.as_bytes(),
-            b"\0",
-            org.as_str().as_bytes(),
-        ]
-        .concat();
+        let info = [b"postq-vault v1\0", purpose.as_bytes(), b"\0", org.as_str().as_bytes()].concat();
         let mut key = Zeroizing::new([0; 32]);
         // HKDF refuses only more than 255 blocks; this is one.
         Hkdf::<Sha256>::new(None, self.0.as_slice())
             .expand(&info, key.as_mut_slice())
-            .map_err(|_| CustodyError::NotAuthentic)?;
+            .map_err(|_| CustodyError::Primitive("HKDF"))?;
         Ok(key)
     }
 }
@@ -159,21 +147,15 @@ impl EnvKek {
         let mut bytes = vec![VERSION];
         bytes.extend(id.0);
         bytes.extend(sealed::encrypt(&key, &aad(id, subject), dek.0.as_slice())?);
-        Ok(WrappedDek {
-            bytes,
-            kek_key_id: None,
-        })
+        Ok(WrappedDek { bytes, kek_key_id: None })
     }
 
     fn unwrap(&self, subject: Subject<'_>, wrapped: &WrappedDek) -> Result<(KekId, Dek), CustodyError> {
         let (id, body) = parse(wrapped).ok_or(CustodyError::NotAuthentic)?;
         let key = self.find(id)?.derive_key(DEK, subject.org)?;
         let dek = sealed::decrypt(&key, &aad(id, subject), body).ok_or(CustodyError::NotAuthentic)?;
-        let dek: [u8; 32] = dek
-            .as_slice()
-            .try_into()
-            .map_err(|_| CustodyError::NotAuthentic)?;
-        Ok((id, Dek(Zeroizing::new(dek))))
+        let dek = sealed::secret_from(&dek).ok_or(CustodyError::NotAuthentic)?;
+        Ok((id, Dek(dek)))
     }
 }
 
@@ -213,10 +195,7 @@ impl RootKek for EnvKek {
     }
 
     async fn known(&self) -> Result<Vec<KekId>, CustodyError> {
-        Ok(std::iter::once(&self.current)
-            .chain(&self.previous)
-            .map(Kek::derive_id)
-            .collect())
+        Ok(std::iter::once(&self.current).chain(&self.previous).map(Kek::derive_id).collect())
     }
 
     async fn tag(&self, org: &OrgId, record: &[u8]) -> Result<RecordTag, CustodyError> {
@@ -225,16 +204,15 @@ impl RootKek for EnvKek {
     }
 
     async fn check(&self, org: &OrgId, record: &[u8], tag: &RecordTag) -> Result<bool, CustodyError> {
-        Ok(mac(self.find(tag.kek())?, org, record)?
-            .verify_slice(tag.mac())
-            .is_ok())
+        Ok(mac(self.find(tag.kek())?, org, record)?.verify_slice(tag.mac()).is_ok())
     }
 }
 
 fn mac(kek: &Kek, org: &OrgId, record: &[u8]) -> Result<Hmac<Sha256>, CustodyError> {
     let key = kek.derive_key("record", org)?;
     // HMAC takes a key of any length.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_slice()).map_err(|_| CustodyError::NotAuthentic)?;
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.as_slice()).map_err(|_| CustodyError::Primitive("HMAC"))?;
     mac.update(record);
     Ok(mac)
 }
@@ -287,21 +265,14 @@ mod tests {
     #[test]
     fn a_malformed_kek_is_refused_and_not_repeated() {
         assert_eq!(Kek::from_base64("not base64!").err(), Some(KekError::Base64));
-        assert_eq!(
-            Kek::from_base64(&STANDARD.encode([1; 31])).err(),
-            Some(KekError::Length(31))
-        );
+        assert_eq!(Kek::from_base64(&STANDARD.encode([1; 31])).err(), Some(KekError::Length(31)));
         assert!(Kek::from_base64(&format!(" {}\n", STANDARD.encode([1; 32]))).is_ok());
     }
 
     #[test]
     fn a_missing_or_malformed_variable_says_what_to_set() {
-        let refusal = |current, previous| {
-            EnvKek::from_variables(current, previous)
-                .err()
-                .unwrap()
-                .to_string()
-        };
+        let refusal =
+            |current, previous| EnvKek::from_variables(current, previous).err().unwrap().to_string();
         assert!(refusal(None, None).contains("set POSTQ_SIGNING_KEK to 32 random bytes"));
         assert!(refusal(Some(" "), None).contains("set POSTQ_SIGNING_KEK to 32 random bytes"));
         let good = STANDARD.encode([1; 32]);

@@ -32,10 +32,7 @@ impl ClassicalSigner for ManagedHalves {
             let secret = random::generate_secret()?;
             if let Ok(half) = ClassicalSecret::from_bytes(algorithm, &secret) {
                 let public_key = half.public_key()?;
-                return Ok(NewHalf {
-                    public_key,
-                    secret: Kept::Here(HalfSecret(secret)),
-                });
+                return Ok(NewHalf { public_key, secret: Kept::Here(HalfSecret(secret)) });
             }
         }
     }
@@ -66,10 +63,7 @@ impl PqSigner for ManagedHalves {
     async fn generate(&self, _subject: Subject<'_>, set: MlDsaSet) -> Result<NewHalf, CustodyError> {
         let secret = random::generate_secret()?;
         let public_key = PqSecret::from_bytes(set, &secret).public_key();
-        Ok(NewHalf {
-            public_key,
-            secret: Kept::Here(HalfSecret(secret)),
-        })
+        Ok(NewHalf { public_key, secret: Kept::Here(HalfSecret(secret)) })
     }
 
     async fn sign(

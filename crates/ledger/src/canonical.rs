@@ -6,9 +6,13 @@ use sha2::{Digest, Sha256};
 /// Writes a value in canonical form: members sorted by UTF-16 code units, no white space, numbers as ECMAScript prints
 /// them.
 #[must_use]
+#[expect(
+    clippy::expect_used,
+    reason = "a `Value` holds no number that is not finite, which is all that can fail; bytes made up instead would be \
+              tagged and hashed"
+)]
 pub fn canonical(value: &Value) -> Vec<u8> {
-    // Canonicalisation fails only for a number that is not finite, which a `Value` cannot hold.
-    serde_json_canonicalizer::to_vec(value).unwrap_or_default()
+    serde_json_canonicalizer::to_vec(value).expect("a value has a canonical form")
 }
 
 /// SHA-256, 32 bytes.

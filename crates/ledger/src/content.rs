@@ -52,10 +52,7 @@ impl Content {
     /// [`ContentError`], where it has more than `members` members or more than `bytes` bytes in canonical form.
     pub fn check_size(&self, members: usize, bytes: usize) -> Result<(), ContentError> {
         if self.0.len() > members {
-            return Err(ContentError::TooManyMembers {
-                limit: members,
-                actual: self.0.len(),
-            });
+            return Err(ContentError::TooManyMembers { limit: members, actual: self.0.len() });
         }
         let actual = canonical(&self.to_value()).len();
         if actual > bytes {
@@ -143,9 +140,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<Value, E> {
-        Err(E::custom(
-            "a number that is not an integer within ±(2^53 - 1); send it as a string",
-        ))
+        Err(E::custom("a number that is not an integer within ±(2^53 - 1); send it as a string"))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
@@ -180,11 +175,7 @@ mod tests {
 
     #[test]
     fn what_parsers_disagree_about_is_refused() {
-        let deep = format!(
-            "{}1{}",
-            r#"{"a":"#.repeat(MAX_DEPTH + 1),
-            "}".repeat(MAX_DEPTH + 1)
-        );
+        let deep = format!("{}1{}", r#"{"a":"#.repeat(MAX_DEPTH + 1), "}".repeat(MAX_DEPTH + 1));
         for hostile in [
             r#"{"a":1152921504606846976}"#,
             r#"{"a":9007199254740992}"#,
@@ -216,10 +207,7 @@ mod tests {
             deepest.as_str(),
         ] {
             let content = parse(harmless).unwrap();
-            assert_eq!(
-                content.to_value(),
-                serde_json::from_str::<Value>(harmless).unwrap()
-            );
+            assert_eq!(content.to_value(), serde_json::from_str::<Value>(harmless).unwrap());
         }
     }
 
@@ -227,16 +215,7 @@ mod tests {
     fn a_size_over_the_limit_is_named() {
         let content = parse(r#"{"a":"0123456789"}"#).unwrap();
         assert!(content.check_size(1, 18).is_ok());
-        assert_eq!(
-            content.check_size(1, 17),
-            Err(ContentError::TooLarge {
-                limit: 17,
-                actual: 18
-            })
-        );
-        assert_eq!(
-            content.check_size(0, 99),
-            Err(ContentError::TooManyMembers { limit: 0, actual: 1 })
-        );
+        assert_eq!(content.check_size(1, 17), Err(ContentError::TooLarge { limit: 17, actual: 18 }));
+        assert_eq!(content.check_size(0, 99), Err(ContentError::TooManyMembers { limit: 0, actual: 1 }));
     }
 }

@@ -88,10 +88,7 @@ mod tests {
             data: json!({"b": 1, "a": "x"}),
         };
         let canonical = r#"{"actorId":"apk_1","data":{"a":"x","b":1},"eventType":"key.created","id":"evt_1","issuedAt":"2026-01-02T03:04:05.678Z","org":"org_1","subjectId":null,"v":1}"#;
-        assert_eq!(
-            String::from_utf8(event.canonical_without_seq()).unwrap(),
-            canonical
-        );
+        assert_eq!(String::from_utf8(event.canonical_without_seq()).unwrap(), canonical);
         assert_eq!(event.derive_digest(), sha256(canonical.as_bytes()));
     }
 }

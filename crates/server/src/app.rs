@@ -19,13 +19,10 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
     let router = Router::new()
         .merge(routes::HEALTH.open_router(()))
         .merge(routes::WHOAMI.router(tokens(), whoami::Ports { orgs: store.clone() }))
-        .merge(routes::CREATE_KEY.router(
-            tokens(),
-            create_key::Ports {
-                custody: custody.clone(),
-                writes: store.clone(),
-            },
-        ))
+        .merge(
+            routes::CREATE_KEY
+                .router(tokens(), create_key::Ports { custody: custody.clone(), writes: store.clone() }),
+        )
         .merge(routes::LIST_KEYS.router(tokens(), list_keys::Ports { keys: store.clone() }))
         .merge(routes::GET_KEY.router(tokens(), get_key::Ports { keys: store.clone() }))
         .merge(routes::PUBLIC_KEY.router(tokens(), public_key::Ports { keys: store.clone() }))
@@ -41,11 +38,7 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
         ))
         .merge(routes::VERIFY.router(
             tokens(),
-            verify::Ports {
-                keys: store.clone(),
-                issued: store.clone(),
-                events: store.clone(),
-            },
+            verify::Ports { keys: store.clone(), issued: store.clone(), events: store.clone() },
         ));
     http::finish(router, origins)
 }
@@ -53,8 +46,5 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
 /// What moving keys to another key-encryption key touches.
 #[must_use]
 pub fn rewrap_ports(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> rewrap::Ports {
-    rewrap::Ports {
-        custody: custody.clone(),
-        rows: store.clone(),
-    }
+    rewrap::Ports { custody: custody.clone(), rows: store.clone() }
 }

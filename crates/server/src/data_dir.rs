@@ -1,7 +1,8 @@
 //! The data directory: the store's file and, unless the environment holds one, the key-encryption key.
 
 use std::{
-    fs::{self, OpenOptions},
+    env::VarError,
+    fs::{self, File, OpenOptions, TryLockError},
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -29,14 +30,21 @@ pub struct KekVariables {
 }
 
 impl KekVariables {
-    /// Reads the process's environment.
-    #[must_use]
-    pub fn from_env() -> Self {
-        let read = |name| std::env::var(name).ok().map(Zeroizing::new);
-        Self {
-            current: read(KEK_VARIABLE),
-            previous: read(PREVIOUS_KEK_VARIABLE),
-        }
+    /// Reads the process's environment. A variable that is set to nothing is set, and malformed.
+    ///
+    /// # Errors
+    /// A sentence that names a variable which is not even text.
+    pub fn from_env() -> anyhow::Result<Self> {
+        let read = |name| match std::env::var(name) {
+            Ok(value) => Ok(Some(Zeroizing::new(value))),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => {
+                bail!(
+                    "{name} is not text: set it to 32 random bytes in base64, as `openssl rand -base64 32` prints them"
+                )
+            }
+        };
+        Ok(Self { current: read(KEK_VARIABLE)?, previous: read(PREVIOUS_KEK_VARIABLE)? })
     }
 }
 
@@ -48,9 +56,22 @@ pub struct DataDir {
     pub custody: Arc<Custody>,
     /// The file that was made to hold a new key-encryption key, if one was.
     pub new_kek: Option<PathBuf>,
+    lock: File,
 }
 
-/// Opens a data directory, making it where there is none. It refuses a set of key-encryption keys that leaves a row
+impl DataDir {
+    /// Lets another process start over the directory. Before the first organisation is made, none may: two first starts
+    /// at once would make two key-encryption keys.
+    ///
+    /// # Errors
+    /// The system's, where it cannot unlock a file.
+    pub fn release(&self) -> std::io::Result<()> {
+        self.lock.unlock()
+    }
+}
+
+/// Opens a data directory, making it where there is none; another process that opens it waits until it is released or
+/// this one ends. It refuses a set of key-encryption keys that leaves a row
 /// unreadable.
 ///
 /// # Errors
@@ -61,13 +82,14 @@ pub async fn open(dir: &Path, variables: KekVariables) -> anyhow::Result<DataDir
         .mode(0o700)
         .create(dir)
         .with_context(|| format!("the data directory `{}` cannot be made", dir.display()))?;
+    let lock = lock(&dir.join(LOCK_FILE)).with_context(|| format!("`{}` cannot be locked", dir.display()))?;
     let path = dir.join(STORE_FILE);
     private_file(&path).with_context(|| format!("`{}` cannot be made", path.display()))?;
     let store = SqliteStore::open(&path)?;
 
     let kek_file = dir.join(KEK_FILE);
     let mut new_kek = None;
-    let current = match variables.current.filter(|kek| !kek.trim().is_empty()) {
+    let current = match variables.current {
         Some(kek) => kek,
         None if kek_file.exists() => read_kek(&kek_file)?,
         None if store.any_org().await? => bail!(
@@ -81,18 +103,11 @@ pub async fn open(dir: &Path, variables: KekVariables) -> anyhow::Result<DataDir
             kek
         }
     };
-    let kek = EnvKek::from_variables(
-        Some(&current),
-        variables.previous.as_ref().map(|kek| kek.as_str()),
-    )?;
+    let kek = EnvKek::from_variables(Some(&current), variables.previous.as_ref().map(|kek| kek.as_str()))?;
     let custody = Arc::new(custody_local::custody(kek));
     let store: Arc<dyn Store> = Arc::new(store);
     refuse_missing_keks(&store, &custody).await?;
-    Ok(DataDir {
-        store,
-        custody,
-        new_kek,
-    })
+    Ok(DataDir { store, custody, new_kek, lock })
 }
 
 async fn refuse_missing_keks(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> anyhow::Result<()> {
@@ -100,10 +115,8 @@ async fn refuse_missing_keks(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> 
     if missing.is_empty() {
         return Ok(());
     }
-    let missing: Vec<String> = missing
-        .into_iter()
-        .map(|(kek, rows)| format!("{kek} ({rows} keys)"))
-        .collect();
+    let missing: Vec<String> =
+        missing.into_iter().map(|(kek, rows)| format!("{kek} ({rows} keys)")).collect();
     bail!(
         "keys are wrapped under key-encryption keys that are not loaded: {}. Set {PREVIOUS_KEK_VARIABLE} to the one in \
          question and run `postq-vault rewrap`; nothing was changed",
@@ -115,10 +128,7 @@ fn read_kek(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let kek = fs::read_to_string(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
     let kek = Zeroizing::new(kek);
     Kek::from_base64(&kek).with_context(|| {
-        format!(
-            "`{}` holds no key-encryption key; put back the one that was there",
-            path.display()
-        )
+        format!("`{}` holds no key-encryption key; put back the one that was there", path.display())
     })?;
     Ok(kek)
 }
@@ -133,24 +143,31 @@ fn write_new_kek(dir: &Path, path: &Path) -> anyhow::Result<Zeroizing<String>> {
         file.as_file().sync_all()?;
         file.persist_noclobber(path)?;
         // The name must be as durable as the bytes: without it, everything that is ever sealed is lost.
-        fs::File::open(dir)?.sync_all()
+        File::open(dir)?.sync_all()
     };
     write().with_context(|| format!("`{}` cannot be written", path.display()))?;
     Ok(kek)
 }
 
-fn private_file(path: &Path) -> std::io::Result<()> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
+fn lock(path: &Path) -> std::io::Result<File> {
+    let file = private_file(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            tracing::info!("another process is starting over this directory; waiting for it");
+            file.lock().map(|()| file)
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn private_file(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 const STORE_FILE: &str = "vault.db";
 const KEK_FILE: &str = "signing-kek";
+const LOCK_FILE: &str = "lock";
 
 #[cfg(test)]
 mod tests {
@@ -159,10 +176,7 @@ mod tests {
 
     fn variables(current: Option<&Kek>, previous: Option<&Kek>) -> KekVariables {
         let text = |kek: &Kek| kek.expose_base64();
-        KekVariables {
-            current: current.map(text),
-            previous: previous.map(text),
-        }
+        KekVariables { current: current.map(text), previous: previous.map(text) }
     }
 
     #[tokio::test]
@@ -170,40 +184,33 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("data");
         let first = open(&dir, KekVariables::default()).await.unwrap();
-        let file = first.new_kek.unwrap();
+        let file = first.new_kek.clone().unwrap();
         for private in [&file, &dir.join(STORE_FILE)] {
             assert_eq!(fs::metadata(private).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(
-            open(&dir, KekVariables::default())
-                .await
-                .unwrap()
-                .new_kek
-                .is_none()
-        );
+        drop(first);
+        assert!(open(&dir, KekVariables::default()).await.unwrap().new_kek.is_none());
     }
 
     #[tokio::test]
     async fn a_malformed_kek_says_what_to_set_and_is_not_repeated() {
         let dir = tempfile::tempdir().unwrap();
         let current = Some(Zeroizing::new("a-secret-that-is-malformed".to_owned()));
-        let refusal = open(
-            dir.path(),
-            KekVariables {
-                current,
-                previous: None,
-            },
-        )
-        .await
-        .err()
-        .unwrap();
+        let refusal = open(dir.path(), KekVariables { current, previous: None }).await.err().unwrap();
         let refusal = format!("{refusal:#}");
-        assert!(
-            refusal.contains(KEK_VARIABLE) && refusal.contains("32 random bytes"),
-            "{refusal}"
-        );
+        assert!(refusal.contains(KEK_VARIABLE) && refusal.contains("32 random bytes"), "{refusal}");
         assert!(!refusal.contains("a-secret"), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn a_kek_that_is_set_to_nothing_is_not_replaced_by_one_beside_the_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let current = Some(Zeroizing::new(" ".to_owned()));
+        let refusal =
+            open(dir.path(), KekVariables { current, previous: None }).await.err().unwrap().to_string();
+        assert!(refusal.contains("set POSTQ_SIGNING_KEK to 32 random bytes"), "{refusal}");
+        assert!(!dir.path().join(KEK_FILE).exists());
     }
 
     #[tokio::test]
@@ -211,32 +218,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (old, new) = (Kek::generate().unwrap(), Kek::generate().unwrap());
         let opened = open(dir.path(), variables(Some(&old), None)).await.unwrap();
-        let ports = vault::ops::create_org::Ports {
-            custody: opened.custody,
-            writes: opened.store,
-        };
+        let ports =
+            vault::ops::create_org::Ports { custody: opened.custody.clone(), writes: opened.store.clone() };
         let request = vault::ops::create_org::Request {
             name: "org".into(),
             environment: vault::caller::Environment::Live,
             token: None,
         };
         vault::ops::create_org::create_org(&ports, request).await.unwrap();
+        drop(opened);
 
-        let refusal = open(dir.path(), KekVariables::default())
-            .await
-            .err()
-            .unwrap()
-            .to_string();
+        let refusal = open(dir.path(), KekVariables::default()).await.err().unwrap().to_string();
         assert!(refusal.contains("POSTQ_SIGNING_KEK"), "{refusal}");
-        let refusal = open(dir.path(), variables(Some(&new), None))
-            .await
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            refusal.contains(&old.derive_id().to_string()) && refusal.contains("(1 keys)"),
-            "{refusal}"
-        );
+        let refusal = open(dir.path(), variables(Some(&new), None)).await.err().unwrap().to_string();
+        assert!(refusal.contains(&old.derive_id().to_string()) && refusal.contains("(1 keys)"), "{refusal}");
         assert!(open(dir.path(), variables(Some(&new), Some(&old))).await.is_ok());
     }
 }

@@ -5,6 +5,7 @@
 )]
 
 use std::{
+    env::VarError,
     io::{IsTerminal, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use api::http::Origin;
 use clap::{Parser, Subcommand};
 use server::data_dir::{self, DataDir, KekVariables};
@@ -23,6 +24,7 @@ use vault::{
     ops::{create_org, rewrap},
     token::Secret,
 };
+use zeroize::Zeroizing;
 
 /// PostQ Vault: sign with two keys at once, one post-quantum and one classical
 #[derive(Parser)]
@@ -84,11 +86,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr();
     let done = match cli.command {
-        Command::Serve {
-            data,
-            listen,
-            cors_origins,
-        } => serve(&data.dir, listen, &cors_origins).await,
+        Command::Serve { data, listen, cors_origins } => serve(&data.dir, listen, &cors_origins).await,
         Command::Org(Org::Create { name, test, data }) => make_org(&data.dir, name, test).await,
         Command::Rewrap { data } => move_keys(&data.dir).await,
         Command::Version => {
@@ -113,13 +111,16 @@ async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &str) -> anyhow::Re
     let token = if data.store.any_org().await? {
         "token    shown when its organisation was made; `postq-vault org create NAME` makes another"
             .to_owned()
+            .into()
     } else {
         first_org(&data).await?
     };
-    let banner = format!(
-        "PostQ Vault {}\naddress  http://{address}\n{token}\n",
-        env!("CARGO_PKG_VERSION")
-    );
+    data.release()?;
+    let banner = Zeroizing::new(format!(
+        "PostQ Vault {}\naddress  http://{address}\n{}\n",
+        env!("CARGO_PKG_VERSION"),
+        *token
+    ));
     // Whoever started it may have closed its standard output, which is no reason not to serve.
     if let Err(error) = std::io::stdout().lock().write_all(banner.as_bytes()) {
         tracing::warn!(%error, "the address and the token could not be printed");
@@ -141,52 +142,37 @@ async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &str) -> anyhow::Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the organisation of a first start, and says what to print of it. Its token is the operator's where `POSTQ_BOOTSTRAP_TOKEN` presets one.
-async fn first_org(data: &DataDir) -> anyhow::Result<String> {
-    let preset = match std::env::var(BOOTSTRAP_VARIABLE) {
+/// Makes the organisation of a first start, and says what to print of it. Its token is the operator's where
+/// `POSTQ_BOOTSTRAP_TOKEN` presets one.
+async fn first_org(data: &DataDir) -> anyhow::Result<Zeroizing<String>> {
+    let preset = match std::env::var(BOOTSTRAP_VARIABLE).map(Zeroizing::new) {
+        // A secret that was mounted from a file often ends in a line break.
         Ok(token) => {
-            Some(Secret::parse(&token).with_context(|| format!("{BOOTSTRAP_VARIABLE} is no token"))?)
+            Some(Secret::parse(token.trim()).with_context(|| format!("{BOOTSTRAP_VARIABLE} is no token"))?)
         }
-        Err(_) => None,
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => bail!("{BOOTSTRAP_VARIABLE} is no token: it is not text"),
     };
     let is_preset = preset.is_some();
-    let is_test = preset
-        .as_ref()
-        .is_some_and(|token| token.expose().starts_with("pq_test_"));
-    let environment = if is_test {
-        Environment::Test
-    } else {
-        Environment::Live
-    };
-    let request = create_org::Request {
-        name: "default".to_owned(),
-        environment,
-        token: preset,
-    };
+    let is_test = preset.as_ref().is_some_and(|token| token.expose().starts_with("pq_test_"));
+    let environment = if is_test { Environment::Test } else { Environment::Live };
+    let request = create_org::Request { name: "default".to_owned(), environment, token: preset };
     let made = create_org::create_org(&org_ports(data), request).await?;
     let token = if is_preset {
-        format!("the one in {BOOTSTRAP_VARIABLE}")
+        Zeroizing::new(format!("the one in {BOOTSTRAP_VARIABLE}"))
     } else {
-        format!(
+        Zeroizing::new(format!(
             "{}\n         shown this once: keep it where you keep secrets",
             made.token.expose()
-        )
+        ))
     };
-    Ok(format!("org      {}\ntoken    {token}", made.org))
+    Ok(Zeroizing::new(format!("org      {}\ntoken    {}", made.org, *token)))
 }
 
 async fn make_org(dir: &Path, name: String, test: bool) -> anyhow::Result<ExitCode> {
     let data = open(dir).await?;
-    let environment = if test {
-        Environment::Test
-    } else {
-        Environment::Live
-    };
-    let request = create_org::Request {
-        name,
-        environment,
-        token: None,
-    };
+    let environment = if test { Environment::Test } else { Environment::Live };
+    let request = create_org::Request { name, environment, token: None };
     let made = create_org::create_org(&org_ports(&data), request).await?;
     println!("org    {}", made.org);
     println!("token  {}", made.token.expose());
@@ -195,6 +181,7 @@ async fn make_org(dir: &Path, name: String, test: bool) -> anyhow::Result<ExitCo
 
 async fn move_keys(dir: &Path) -> anyhow::Result<ExitCode> {
     let data = open(dir).await?;
+    data.release()?;
     let done = rewrap::rewrap(&server::rewrap_ports(&data.store, &data.custody)).await?;
     println!("moved              {}", done.moved);
     println!("already current    {}", done.current);
@@ -216,7 +203,7 @@ async fn move_keys(dir: &Path) -> anyhow::Result<ExitCode> {
 }
 
 async fn open(dir: &Path) -> anyhow::Result<DataDir> {
-    let data = data_dir::open(dir, KekVariables::from_env()).await?;
+    let data = data_dir::open(dir, KekVariables::from_env()?).await?;
     if let Some(file) = &data.new_kek {
         tracing::warn!(
             file = %file.display(),
@@ -228,10 +215,7 @@ async fn open(dir: &Path) -> anyhow::Result<DataDir> {
 }
 
 fn org_ports(data: &DataDir) -> create_org::Ports {
-    create_org::Ports {
-        custody: data.custody.clone(),
-        writes: data.store.clone(),
-    }
+    create_org::Ports { custody: data.custody.clone(), writes: data.store.clone() }
 }
 
 async fn stop_signal() {
@@ -260,9 +244,7 @@ async fn overdue(stopped: tokio::sync::oneshot::Receiver<()>) {
 /// To standard error: for people on a terminal, else JSON lines. `RUST_LOG` chooses.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         log.with_target(false).init();
     } else {

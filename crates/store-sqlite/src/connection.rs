@@ -51,27 +51,15 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let sqlite = |source| OpenError::Sqlite {
-            path: path.to_owned(),
-            source,
-        };
+        let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
         let mut writer = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(sqlite)?;
         let found = migrate(&mut writer).map_err(sqlite)?;
         if found > NEWEST {
-            return Err(OpenError::Newer {
-                path: path.to_owned(),
-                found,
-                known: NEWEST,
-            });
+            return Err(OpenError::Newer { path: path.to_owned(), found, known: NEWEST });
         }
-        let inner = Inner {
-            path: path.to_owned(),
-            writer: Mutex::new(writer),
-            readers: Mutex::new(Vec::new()),
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        let inner =
+            Inner { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Runs one write transaction; it commits where `work` succeeds and is rolled back where it does not.
@@ -82,9 +70,8 @@ impl SqliteStore {
         self.blocking(move |inner| {
             // A panic inside a transaction rolled it back, so the connection behind a poisoned lock is sound.
             let mut writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = writer
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(unavailable)?;
+            let transaction =
+                writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
             let value = work(&transaction)?;
             transaction.commit().map_err(unavailable)?;
             Ok(value)
@@ -118,9 +105,7 @@ impl SqliteStore {
         work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner))
-            .await
-            .map_err(unavailable)?
+        tokio::task::spawn_blocking(move || work(&inner)).await.map_err(unavailable)?
     }
 }
 

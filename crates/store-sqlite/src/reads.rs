@@ -9,8 +9,8 @@ use vault::{
     id::{KeyId, OrgId},
     record_tag::RecordTag,
     store::{
-        Intake, Issued, IssuedDigest, KeyFilter, KeyRecord, KeyStatus, Keys, OrgRecord, Orgs, SealedHalves,
-        SealedRecord, StoreError, TaggedKey, TokenRecord, Tokens,
+        ActiveKey, Intake, Issued, IssuedDigest, KeyFilter, KeyRecord, KeyStatus, Keys, OrgRecord, Orgs,
+        SealedHalves, SealedRecord, StoreError, TokenRecord, Tokens,
     },
     token::TokenHash,
 };
@@ -33,8 +33,7 @@ impl Orgs for SqliteStore {
     }
 
     async fn any_org(&self) -> Result<bool, StoreError> {
-        self.read(|t| Ok(find(t, "SELECT 1 FROM orgs LIMIT 1", [], |_| Ok(()))?.is_some()))
-            .await
+        self.read(|t| Ok(find(t, "SELECT 1 FROM orgs LIMIT 1", [], |_| Ok(()))?.is_some())).await
     }
 }
 
@@ -105,9 +104,7 @@ impl SealedHalves for SqliteStore {
         self.read(move |t| {
             let half = |half: &'static str| {
                 let sql = "SELECT sealed FROM sealed_halves WHERE org = ?1 AND key_id = ?2 AND half = ?3";
-                find(t, sql, params![org, key, half], |row| {
-                    get::<Vec<u8>>(row, "sealed")
-                })
+                find(t, sql, params![org, key, half], |row| get::<Vec<u8>>(row, "sealed"))
             };
             // Bytes of another type than BLOB are no seal, which is what a missing one is.
             Ok(SealedRecord {
@@ -148,21 +145,21 @@ impl Intake for SqliteStore {
     }
 }
 
-/// Keys that carry a tag, in the order of (org, id).
-pub(crate) fn tagged_keys(
+/// Active keys in the order of (org, id).
+pub(crate) fn active_keys(
     t: &Transaction<'_>,
     after: Option<&(OrgId, KeyId)>,
     limit: usize,
-) -> Result<Vec<TaggedKey>, StoreError> {
+) -> Result<Vec<ActiveKey>, StoreError> {
     let sql = format!(
-        "SELECT {KEY_COLUMNS} FROM keys WHERE record_tag IS NOT NULL AND status = 'active'
+        "SELECT {KEY_COLUMNS} FROM keys WHERE status = 'active'
          AND (?1 IS NULL OR (org, id) > (?1, ?2)) ORDER BY org, id LIMIT ?3"
     );
     let (org, key) = after.map(|(org, key)| (org.as_str(), key.as_str())).unzip();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     all(t, &sql, params![org, key, limit], |row| {
         let corrupt = |column| corrupt(None, column);
-        Ok(TaggedKey {
+        Ok(ActiveKey {
             org: id(row, "org").map_err(corrupt)?,
             id: id(row, "id").map_err(corrupt)?,
             row: rows::key(row).map(Box::new),
@@ -176,10 +173,11 @@ pub(crate) fn tagged_keys(
 pub(crate) fn kek_use(t: &Transaction<'_>) -> Result<Vec<(KekId, u64)>, StoreError> {
     let sql = "SELECT kek, count(*) AS rows FROM (
                    SELECT org, id, substr(record_tag, 2, 8) AS kek FROM keys
-                    WHERE status = 'active' AND record_tag IS NOT NULL
+                    WHERE status = 'active' AND length(record_tag) = 41
                    UNION
                    SELECT org, id, substr(wrapped_dek, 2, 8) FROM keys
-                    WHERE status = 'active' AND kek_provider = 'env' AND wrapped_dek IS NOT NULL
+                    WHERE status = 'active' AND length(record_tag) = 41
+                      AND kek_provider = 'env' AND length(wrapped_dek) >= 9
                ) GROUP BY kek ORDER BY kek";
     all(t, sql, [], |row| {
         let kek = get::<Vec<u8>>(row, "kek").map_err(|column| corrupt(None, column))?;
@@ -204,10 +202,7 @@ fn key_or_corrupt(row: &rusqlite::Row<'_>) -> Result<KeyRecord, StoreError> {
 }
 
 pub(crate) fn corrupt(key: Option<&KeyId>, column: Corrupt) -> StoreError {
-    StoreError::Corrupt {
-        key: key.cloned(),
-        column,
-    }
+    StoreError::Corrupt { key: key.cloned(), column }
 }
 
 /// A stored tag, to compare rows by.

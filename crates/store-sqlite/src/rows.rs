@@ -27,7 +27,7 @@ pub(crate) fn key(row: &Row<'_>) -> Result<KeyRecord, Corrupt> {
     if parsed::<Algorithm>(row, "algorithm")? != public_key.algorithm() {
         return Err("algorithm");
     }
-    if get::<Vec<u8>>(row, "fingerprint")? != public_key.derive_fingerprint() {
+    if get::<Vec<u8>>(row, "fingerprint")? != public_key.fingerprint() {
         return Err("fingerprint");
     }
     let tag = match get::<Option<Vec<u8>>>(row, "record_tag")? {
@@ -43,14 +43,8 @@ pub(crate) fn key(row: &Row<'_>) -> Result<KeyRecord, Corrupt> {
         status: parsed(row, "status")?,
         public_key,
         kek: kek(row)?,
-        classical: Hold {
-            provider: parsed(row, "key_provider")?,
-            key_id: get(row, "classical_key_id")?,
-        },
-        pq: Hold {
-            provider: parsed(row, "pq_provider")?,
-            key_id: get(row, "pq_key_id")?,
-        },
+        classical: Hold { provider: parsed(row, "key_provider")?, key_id: get(row, "classical_key_id")? },
+        pq: Hold { provider: parsed(row, "pq_provider")?, key_id: get(row, "pq_key_id")? },
         tag,
         created_at: time(row, "created_at")?.ok_or("created_at")?,
         revoked_at: time(row, "revoked_at")?,
@@ -95,10 +89,7 @@ pub(crate) fn find<T>(
     parse: impl FnOnce(&Row<'_>) -> Result<T, Corrupt>,
 ) -> Result<Option<Result<T, Corrupt>>, StoreError> {
     let mut statement = transaction.prepare_cached(sql).map_err(unavailable)?;
-    statement
-        .query_row(params, |row| Ok(parse(row)))
-        .optional()
-        .map_err(unavailable)
+    statement.query_row(params, |row| Ok(parse(row))).optional().map_err(unavailable)
 }
 
 /// Reads all rows and what each says.
@@ -109,9 +100,7 @@ pub(crate) fn all<T>(
     mut parse: impl FnMut(&Row<'_>) -> T,
 ) -> Result<Vec<T>, StoreError> {
     let mut statement = transaction.prepare_cached(sql).map_err(unavailable)?;
-    let rows = statement
-        .query_map(params, |row| Ok(parse(row)))
-        .map_err(unavailable)?;
+    let rows = statement.query_map(params, |row| Ok(parse(row))).map_err(unavailable)?;
     rows.collect::<Result<_, _>>().map_err(unavailable)
 }
 
@@ -130,10 +119,7 @@ fn kek(row: &Row<'_>) -> Result<Option<KekHold>, Corrupt> {
     match (provider, wrapped) {
         (Some(provider), Some(bytes)) => {
             let provider: KekProvider = provider.parse().map_err(|_| "kek_provider")?;
-            Ok(Some(KekHold {
-                provider,
-                wrapped: WrappedDek { bytes, kek_key_id },
-            }))
+            Ok(Some(KekHold { provider, wrapped: WrappedDek { bytes, kek_key_id } }))
         }
         (None, None) => Ok(None),
         _ => Err("wrapped_dek"),
@@ -153,11 +139,7 @@ fn optional_id<K: Kind>(row: &Row<'_>, column: Corrupt) -> Result<Option<Id<K>>,
 
 fn time(row: &Row<'_>, column: Corrupt) -> Result<Option<Timestamp>, Corrupt> {
     match get::<Option<i64>>(row, column)? {
-        Some(millis) => u64::try_from(millis)
-            .ok()
-            .and_then(Timestamp::from_millis)
-            .map(Some)
-            .ok_or(column),
+        Some(millis) => u64::try_from(millis).ok().and_then(Timestamp::from_millis).map(Some).ok_or(column),
         None => Ok(None),
     }
 }

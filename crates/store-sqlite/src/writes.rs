@@ -1,14 +1,18 @@
 //! The ports that write: one method, one transaction.
 
 use async_trait::async_trait;
-use rusqlite::{ErrorCode, Transaction, params};
+use rusqlite::{
+    Transaction,
+    ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE},
+    params,
+};
 use vault::{
     Timestamp,
     custody::KekId,
     id::{KeyId, OrgId},
     store::{
-        Commit, EventWrites, IssuedRecord, KeyRecord, KeyStatus, KeyWrites, NewOrg, OrgRecord, OrgWrites,
-        Record, Rewrapping, SealedRecord, SignatureWrites, StoreError, TaggedKey, TokenRecord,
+        ActiveKey, Commit, EventWrites, IssuedRecord, KeyRecord, KeyStatus, KeyWrites, NewOrg, OrgRecord,
+        OrgWrites, Record, Rewrapping, SealedRecord, SignatureWrites, StoreError, TokenRecord,
     },
 };
 
@@ -53,12 +57,7 @@ impl SignatureWrites for SqliteStore {
             execute(
                 t,
                 "INSERT INTO issued (org, key_id, digest, event_id) VALUES (?1, ?2, ?3, ?4)",
-                params![
-                    issued.org.as_str(),
-                    issued.key.as_str(),
-                    issued.digest.0,
-                    issued.event.as_str()
-                ],
+                params![issued.org.as_str(), issued.key.as_str(), issued.digest.0, issued.event.as_str()],
             )?;
             insert_events(t, &record)?;
             Ok(Commit::Done)
@@ -72,12 +71,7 @@ impl SignatureWrites for SqliteStore {
             execute(
                 t,
                 "DELETE FROM issued WHERE org = ?1 AND key_id = ?2 AND digest = ?3 AND event_id = ?4",
-                params![
-                    issued.org.as_str(),
-                    issued.key.as_str(),
-                    issued.digest.0,
-                    issued.event.as_str()
-                ],
+                params![issued.org.as_str(), issued.key.as_str(), issued.digest.0, issued.event.as_str()],
             )?;
             insert_events(t, &record)
         })
@@ -94,14 +88,13 @@ impl EventWrites for SqliteStore {
 
 #[async_trait]
 impl Rewrapping for SqliteStore {
-    async fn tagged_keys(
+    async fn active_keys(
         &self,
         after: Option<(&OrgId, &KeyId)>,
         limit: usize,
-    ) -> Result<Vec<TaggedKey>, StoreError> {
+    ) -> Result<Vec<ActiveKey>, StoreError> {
         let after = after.map(|(org, key)| (org.clone(), key.clone()));
-        self.read(move |t| reads::tagged_keys(t, after.as_ref(), limit))
-            .await
+        self.read(move |t| reads::active_keys(t, after.as_ref(), limit)).await
     }
 
     async fn kek_use(&self) -> Result<Vec<(KekId, u64)>, StoreError> {
@@ -185,7 +178,7 @@ fn insert_key(t: &Transaction<'_>, key: &KeyRecord) -> Result<(), StoreError> {
             key.status.name(),
             key.public_key.algorithm().name(),
             key.public_key.to_json(),
-            key.public_key.derive_fingerprint(),
+            key.public_key.fingerprint(),
             u8::from(key.tier()),
             kek.map(|kek| kek.provider.name()),
             kek.and_then(|kek| kek.wrapped.kek_key_id.as_deref()),
@@ -222,11 +215,7 @@ fn insert_events(t: &Transaction<'_>, record: &Record) -> Result<(), StoreError>
         execute(
             t,
             "INSERT INTO intake (org, event_id, event) VALUES (?1, ?2, ?3)",
-            params![
-                event.org,
-                event.id,
-                serde_json::to_string(event).map_err(unavailable)?
-            ],
+            params![event.org, event.id, serde_json::to_string(event).map_err(unavailable)?],
         )?;
     }
     Ok(())
@@ -234,8 +223,8 @@ fn insert_events(t: &Transaction<'_>, record: &Record) -> Result<(), StoreError>
 
 fn execute(t: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
     let run = || t.prepare_cached(sql)?.execute(params);
-    run().map_err(|error| match error.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation) => StoreError::Exists,
+    run().map_err(|error| match error.sqlite_error().map(|error| error.extended_code) {
+        Some(SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE) => StoreError::Exists,
         _ => unavailable(error),
     })
 }

@@ -26,11 +26,7 @@ impl Caller {
     /// # Errors
     /// [`Error::MissingScope`], which names it.
     pub fn require(&self, scope: Scope) -> Result<(), Error> {
-        if self.scopes.contains(&scope) {
-            Ok(())
-        } else {
-            Err(Error::MissingScope { scope })
-        }
+        if self.scopes.contains(&scope) { Ok(()) } else { Err(Error::MissingScope { scope }) }
     }
 }
 
@@ -128,10 +124,7 @@ impl FromStr for Environment {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        [Self::Live, Self::Test]
-            .into_iter()
-            .find(|e| e.name() == name)
-            .ok_or(UnknownName)
+        [Self::Live, Self::Test].into_iter().find(|e| e.name() == name).ok_or(UnknownName)
     }
 }
 

@@ -186,6 +186,9 @@ pub enum CustodyError {
     /// A half was handed to a holder that has none of its kind.
     #[error("this holder does not hold such a half")]
     NotHeldHere,
+    /// A primitive refused what it never refuses.
+    #[error("{0} refused its input")]
+    Primitive(&'static str),
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] random::Unavailable),
@@ -226,12 +229,8 @@ fn find<'a, P: ?Sized>(
     is_it: impl Fn(&P) -> bool,
     provider: &'static str,
 ) -> Result<&'a P, Error> {
-    providers
-        .iter()
-        .map(AsRef::as_ref)
-        .find(|p| is_it(p))
-        .ok_or(Error::ProviderUnavailable {
-            provider,
-            reason: "not part of this deployment; `env` and `postq-managed` are",
-        })
+    providers.iter().map(AsRef::as_ref).find(|p| is_it(p)).ok_or(Error::ProviderUnavailable {
+        provider,
+        reason: "not part of this deployment; `env` and `postq-managed` are",
+    })
 }

@@ -155,23 +155,15 @@ impl Error {
     /// A refusal of one field.
     #[must_use]
     pub fn invalid(field: impl Into<String>, reason: impl std::fmt::Display) -> Self {
-        Self::Invalid {
-            field: field.into(),
-            reason: reason.to_string(),
-        }
+        Self::Invalid { field: field.into(), reason: reason.to_string() }
     }
 
     pub(crate) fn integrity(key: &KeyId, source: IntegrityFault) -> Self {
-        Self::KeyIntegrity {
-            key: key.clone(),
-            source,
-        }
+        Self::KeyIntegrity { key: key.clone(), source }
     }
 
     pub(crate) fn composite(source: composite::Error) -> Self {
-        Self::Internal {
-            source: InternalFault::Composite(source),
-        }
+        Self::Internal { source: InternalFault::Composite(source) }
     }
 }
 
@@ -184,30 +176,22 @@ impl From<IdError> for Error {
 
 impl From<CustodyError> for Error {
     fn from(source: CustodyError) -> Self {
-        Self::Internal {
-            source: InternalFault::Custody(source),
-        }
+        Self::Internal { source: InternalFault::Custody(source) }
     }
 }
 
 impl From<random::Unavailable> for Error {
     fn from(source: random::Unavailable) -> Self {
-        Self::Internal {
-            source: source.into(),
-        }
+        Self::Internal { source: source.into() }
     }
 }
 
 impl From<StoreError> for Error {
     fn from(source: StoreError) -> Self {
         match source {
-            StoreError::Corrupt {
-                key: Some(key),
-                column,
-            } => Self::KeyIntegrity {
-                key,
-                source: IntegrityFault::Column(column),
-            },
+            StoreError::Corrupt { key: Some(key), column } => {
+                Self::KeyIntegrity { key, source: IntegrityFault::Column(column) }
+            }
             source => Self::StoreUnavailable { source },
         }
     }

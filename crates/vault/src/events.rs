@@ -35,7 +35,7 @@ impl Scene<'_> {
     pub(crate) fn key_created(&self, key: &KeyRecord) -> Result<Event, Error> {
         let data = json!({
             "algorithm": key.public_key.algorithm(),
-            "fingerprint": hex::encode(key.public_key.derive_fingerprint()),
+            "fingerprint": hex::encode(key.public_key.fingerprint()),
             "kekProvider": key.kek.as_ref().map(|kek| kek.provider),
             "keyId": key.id.as_str(),
             "keyProvider": key.classical.provider,
@@ -50,13 +50,14 @@ impl Scene<'_> {
         self.event(EventType::ApiKeyCreated, Some(token.id.as_str()), data)
     }
 
-    pub(crate) fn signature_issued(&self, subject: &Subject<'_>, metadata: &Content) -> Result<Event, Error> {
+    /// Its id is given: the row that says what was issued names it too.
+    pub(crate) fn signature_issued(&self, id: &EventId, subject: &Subject<'_>, metadata: &Content) -> Event {
         let data = subject.data([("metadata", metadata.to_value())]);
-        self.event(EventType::SignatureIssued, subject.key.map(KeyId::as_str), data)
+        self.event_of(id, EventType::SignatureIssued, subject.key.map(KeyId::as_str), data)
     }
 
-    pub(crate) fn signature_withheld(&self, key: &KeyId, event: &str) -> Result<Event, Error> {
-        let data = json!({ "eventId": event, "keyId": key.as_str() });
+    pub(crate) fn signature_withheld(&self, key: &KeyId, event: &EventId) -> Result<Event, Error> {
+        let data = json!({ "eventId": event.as_str(), "keyId": key.as_str() });
         self.event(EventType::SignatureWithheld, Some(key.as_str()), data)
     }
 
@@ -75,15 +76,19 @@ impl Scene<'_> {
     }
 
     fn event(&self, event_type: EventType, subject: Option<&str>, data: Value) -> Result<Event, Error> {
-        Ok(Event {
-            id: EventId::generate(self.now)?.to_string(),
+        Ok(self.event_of(&EventId::generate(self.now)?, event_type, subject, data))
+    }
+
+    fn event_of(&self, id: &EventId, event_type: EventType, subject: Option<&str>, data: Value) -> Event {
+        Event {
+            id: id.to_string(),
             org: self.org.to_string(),
             event_type,
             actor_id: self.actor.to_string(),
             subject_id: subject.map(str::to_owned),
             issued_at: self.now.to_string(),
             data,
-        })
+        }
     }
 }
 
@@ -93,24 +98,14 @@ impl Subject<'_> {
         let known = [
             ("algorithm", json!(algorithm)),
             ("contextBase64", json!(Base64(self.context.to_vec()))),
-            (
-                "fingerprint",
-                json!(hex::encode(self.public_key.derive_fingerprint())),
-            ),
+            ("fingerprint", json!(hex::encode(self.public_key.fingerprint()))),
             ("keyId", json!(self.key.map(KeyId::as_str))),
-            ("payloadSha256", json!(self.message.payload_sha256())),
-            ("payloadSize", json!(self.message.payload_size())),
+            ("payloadSha256", json!(self.message.payload_sha256)),
+            ("payloadSize", json!(self.message.payload_size)),
             ("ph", json!(hex::encode(self.prehash.as_bytes()))),
             ("phAlg", json!(algorithm.prehash().id())),
-            (
-                "signatureSha256",
-                json!(hex::encode(ledger::sha256(self.signature))),
-            ),
+            ("signatureSha256", json!(hex::encode(ledger::sha256(self.signature)))),
         ];
-        known
-            .into_iter()
-            .chain(more)
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
+        known.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

@@ -34,10 +34,7 @@ impl<K: Kind> Id<K> {
         let mut wide = [0; 16];
         wide[6..].copy_from_slice(&random::generate::<10>()?);
         let ulid = Ulid::from_parts(now.as_millis(), u128::from_be_bytes(wide));
-        Ok(Self {
-            text: format!("{}_{}", K::PREFIX, ulid.to_string().to_lowercase()),
-            kind: PhantomData,
-        })
+        Ok(Self { text: format!("{}_{}", K::PREFIX, ulid.to_string().to_lowercase()), kind: PhantomData })
     }
 }
 
@@ -54,30 +51,18 @@ impl<K: Kind> FromStr for Id<K> {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let error = IdError { prefix: K::PREFIX };
-        let ulid = text
-            .strip_prefix(K::PREFIX)
-            .and_then(|rest| rest.strip_prefix('_'))
-            .ok_or(error)?;
-        let canonical = Ulid::from_string(ulid)
-            .map_err(|_| error)?
-            .to_string()
-            .to_lowercase();
+        let ulid = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(error)?;
+        let canonical = Ulid::from_string(ulid).map_err(|_| error)?.to_string().to_lowercase();
         if canonical != ulid {
             return Err(error);
         }
-        Ok(Self {
-            text: text.to_owned(),
-            kind: PhantomData,
-        })
+        Ok(Self { text: text.to_owned(), kind: PhantomData })
     }
 }
 
 impl<K> Clone for Id<K> {
     fn clone(&self) -> Self {
-        Self {
-            text: self.text.clone(),
-            kind: PhantomData,
-        }
+        Self { text: self.text.clone(), kind: PhantomData }
     }
 }
 

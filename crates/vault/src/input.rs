@@ -15,15 +15,22 @@ pub const MAX_NAME: usize = 128;
 pub const MAX_METADATA: (usize, usize) = (16, 1024);
 
 /// A payload, or a digest in its place.
-pub enum Message {
-    /// The payload itself, 0 bytes to [`MAX_PAYLOAD`].
+pub struct Message {
+    content: Signed,
+    /// SHA-256 of the payload in lower-case hex; `None` for a digest, and never taken from a caller.
+    pub payload_sha256: Option<String>,
+    /// The payload's size in bytes; `None` for a digest.
+    pub payload_size: Option<usize>,
+}
+
+enum Signed {
     Payload(Vec<u8>),
-    /// PH(payload), of a length that only the key's algorithm can judge.
+    /// Of a length that only the key's algorithm can judge.
     Prehash(Vec<u8>),
 }
 
 impl Message {
-    /// Takes exactly one of the two.
+    /// Takes exactly one of the two; a payload has at most [`MAX_PAYLOAD`] bytes.
     ///
     /// # Errors
     /// [`Error::Invalid`] for both or neither, [`Error::PayloadTooLarge`].
@@ -32,16 +39,18 @@ impl Message {
             (Some(Base64(payload)), None) if payload.len() > MAX_PAYLOAD => {
                 Err(Error::PayloadTooLarge { limit: MAX_PAYLOAD })
             }
-            (Some(Base64(payload)), None) => Ok(Self::Payload(payload)),
-            (None, Some(Base64(prehash))) => Ok(Self::Prehash(prehash)),
-            (Some(_), Some(_)) => Err(Error::invalid(
-                "prehash",
-                "send either `payload` or `prehash`, not both",
-            )),
-            (None, None) => Err(Error::invalid(
-                "payload",
-                "send `payload`, or its digest as `prehash`",
-            )),
+            (Some(Base64(payload)), None) => Ok(Self {
+                payload_sha256: Some(hex::encode(ledger::sha256(&payload))),
+                payload_size: Some(payload.len()),
+                content: Signed::Payload(payload),
+            }),
+            (None, Some(Base64(prehash))) => {
+                Ok(Self { payload_sha256: None, payload_size: None, content: Signed::Prehash(prehash) })
+            }
+            (Some(_), Some(_)) => {
+                Err(Error::invalid("prehash", "send either `payload` or `prehash`, not both"))
+            }
+            (None, None) => Err(Error::invalid("payload", "send `payload`, or its digest as `prehash`")),
         }
     }
 
@@ -50,29 +59,11 @@ impl Message {
     /// # Errors
     /// [`Error::Invalid`] for a prehash that has not the length of the algorithm's hash.
     pub fn derive_prehash(&self, algorithm: Algorithm) -> Result<Prehash, Error> {
-        match self {
-            Self::Payload(payload) => Ok(Prehash::derive(algorithm, payload)),
-            Self::Prehash(digest) => {
+        match &self.content {
+            Signed::Payload(payload) => Ok(Prehash::derive(algorithm, payload)),
+            Signed::Prehash(digest) => {
                 Prehash::from_bytes(algorithm, digest).map_err(|e| Error::invalid("prehash", e))
             }
-        }
-    }
-
-    /// SHA-256 of the payload in lower-case hex; never taken from a caller.
-    #[must_use]
-    pub fn payload_sha256(&self) -> Option<String> {
-        match self {
-            Self::Payload(payload) => Some(hex::encode(ledger::sha256(payload))),
-            Self::Prehash(_) => None,
-        }
-    }
-
-    /// The payload's size in bytes.
-    #[must_use]
-    pub fn payload_size(&self) -> Option<usize> {
-        match self {
-            Self::Payload(payload) => Some(payload.len()),
-            Self::Prehash(_) => None,
         }
     }
 }
@@ -104,7 +95,5 @@ pub fn name(name: &str) -> Result<(), Error> {
 /// [`Error::Invalid`].
 pub fn metadata(metadata: &Content) -> Result<(), Error> {
     let (members, bytes) = MAX_METADATA;
-    metadata
-        .check_size(members, bytes)
-        .map_err(|e| Error::invalid("metadata", e))
+    metadata.check_size(members, bytes).map_err(|e| Error::invalid("metadata", e))
 }

@@ -39,10 +39,7 @@ pub(crate) async fn generate(
     let kek = custody.kek(blueprint.kek)?;
 
     let id = KeyId::generate(blueprint.now)?;
-    let subject = Subject {
-        org: blueprint.org,
-        key: &id,
-    };
+    let subject = Subject { org: blueprint.org, key: &id };
     let (classical, pq) = try_join(
         classical_holder.generate(subject, blueprint.algorithm.classical()),
         pq_holder.generate(subject, blueprint.algorithm.pq()),
@@ -61,19 +58,11 @@ pub(crate) async fn generate(
         let dek = kek.generate_dek(subject).await?;
         for (half, secret, seal) in seals {
             if let Kept::Here(secret) = secret {
-                let context = SealContext {
-                    subject,
-                    kind: blueprint.kind,
-                    public_key: &public_key,
-                    half,
-                };
+                let context = SealContext { subject, kind: blueprint.kind, public_key: &public_key, half };
                 *seal = Some(sealed::seal(&dek.dek, context, secret)?);
             }
         }
-        wrapped = Some(KekHold {
-            provider: blueprint.kek,
-            wrapped: dek.wrapped,
-        });
+        wrapped = Some(KekHold { provider: blueprint.kek, wrapped: dek.wrapped });
     }
 
     let mut record = KeyRecord {
@@ -84,14 +73,8 @@ pub(crate) async fn generate(
         status: KeyStatus::Active,
         public_key,
         kek: wrapped,
-        classical: Hold {
-            provider: blueprint.classical,
-            key_id: provider_key_id(classical.secret),
-        },
-        pq: Hold {
-            provider: blueprint.pq,
-            key_id: provider_key_id(pq.secret),
-        },
+        classical: Hold { provider: blueprint.classical, key_id: provider_key_id(classical.secret) },
+        pq: Hold { provider: blueprint.pq, key_id: provider_key_id(pq.secret) },
         tag: None,
         created_at: blueprint.now,
         revoked_at: None,
@@ -99,12 +82,7 @@ pub(crate) async fn generate(
         successor: None,
         id,
     };
-    record.tag = Some(
-        custody
-            .root
-            .tag(&record.org, &record_tag::tagged_bytes(&record))
-            .await?,
-    );
+    record.tag = Some(custody.root.tag(&record.org, &record_tag::tagged_bytes(&record)).await?);
     Ok((record, sealed))
 }
 
@@ -129,9 +107,7 @@ pub(crate) async fn sign(
         let Some(id) = &record.classical.key_id else {
             return Ok(None);
         };
-        let signature = classical_holder
-            .sign(Half::AtProvider(id), public_key, input)
-            .await;
+        let signature = classical_holder.sign(Half::AtProvider(id), public_key, input).await;
         signature.map(Some).map_err(other_key(HalfName::Classical))
     };
     let remote_pq = async {
@@ -191,10 +167,7 @@ async fn open_seals(
         return Err(Error::integrity(&record.id, IntegrityFault::WrappedDek));
     };
     let provider = custody.kek(kek.provider)?;
-    let subject = Subject {
-        org: &record.org,
-        key: &record.id,
-    };
+    let subject = Subject { org: &record.org, key: &record.id };
     let unwrap = async {
         let dek = provider.unwrap_dek(subject, &kek.wrapped).await;
         dek.map_err(|e| record_tag::custody_error(record, e, IntegrityFault::WrappedDek))
@@ -204,23 +177,12 @@ async fn open_seals(
 
     let open = |half: HalfName, seal: Option<&Vec<u8>>| {
         let seal = seal.ok_or_else(|| Error::integrity(&record.id, IntegrityFault::NoSeal(half.name())))?;
-        let context = SealContext {
-            subject,
-            kind: record.kind,
-            public_key: &record.public_key,
-            half,
-        };
+        let context = SealContext { subject, kind: record.kind, public_key: &record.public_key, half };
         sealed::open(&dek, context, seal)
             .ok_or_else(|| Error::integrity(&record.id, IntegrityFault::Seal(half.name())))
     };
-    let classical = kept_here
-        .0
-        .then(|| open(HalfName::Classical, sealed.classical.as_ref()))
-        .transpose()?;
-    let pq = kept_here
-        .1
-        .then(|| open(HalfName::Pq, sealed.pq.as_ref()))
-        .transpose()?;
+    let classical = kept_here.0.then(|| open(HalfName::Classical, sealed.classical.as_ref())).transpose()?;
+    let pq = kept_here.1.then(|| open(HalfName::Pq, sealed.pq.as_ref())).transpose()?;
     Ok((classical, pq))
 }
 

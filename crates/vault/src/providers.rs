@@ -62,10 +62,7 @@ impl Tier {
     /// else 0.
     #[must_use]
     pub fn derive(kek: Option<KekProvider>, classical: KeyProvider, pq: PqProvider) -> Self {
-        let ours = [
-            classical == KeyProvider::PostqManaged,
-            pq == PqProvider::PostqManaged,
-        ];
+        let ours = [classical == KeyProvider::PostqManaged, pq == PqProvider::PostqManaged];
         Self(match (ours, kek) {
             ([false, false], _) => 3,
             ([true, false] | [false, true], _) => 2,
@@ -85,11 +82,7 @@ impl TryFrom<u8> for Tier {
     type Error = UnknownName;
 
     fn try_from(tier: u8) -> Result<Self, UnknownName> {
-        if tier <= 3 {
-            Ok(Self(tier))
-        } else {
-            Err(UnknownName)
-        }
+        if tier <= 3 { Ok(Self(tier)) } else { Err(UnknownName) }
     }
 }
 
@@ -146,13 +139,8 @@ impl KeyProvider {
 }
 
 impl PqProvider {
-    const ALL: [Self; 5] = [
-        Self::PostqManaged,
-        Self::AwsKms,
-        Self::GcpKms,
-        Self::AwsCloudhsm,
-        Self::AzureManagedHsm,
-    ];
+    const ALL: [Self; 5] =
+        [Self::PostqManaged, Self::AwsKms, Self::GcpKms, Self::AwsCloudhsm, Self::AzureManagedHsm];
 
     /// The name in the API and in the store.
     #[must_use]
@@ -171,10 +159,7 @@ impl FromStr for KekProvider {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .into_iter()
-            .find(|p| p.name() == name)
-            .ok_or(UnknownName)
+        Self::ALL.into_iter().find(|p| p.name() == name).ok_or(UnknownName)
     }
 }
 
@@ -182,10 +167,7 @@ impl FromStr for KeyProvider {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .into_iter()
-            .find(|p| p.name() == name)
-            .ok_or(UnknownName)
+        Self::ALL.into_iter().find(|p| p.name() == name).ok_or(UnknownName)
     }
 }
 
@@ -193,10 +175,7 @@ impl FromStr for PqProvider {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .into_iter()
-            .find(|p| p.name() == name)
-            .ok_or(UnknownName)
+        Self::ALL.into_iter().find(|p| p.name() == name).ok_or(UnknownName)
     }
 }
 
@@ -214,14 +193,8 @@ mod tests {
     fn the_tier_counts_who_else_must_agree() {
         use KekProvider::{AwsKms, Env};
         let tier = |kek, classical, pq| u8::from(Tier::derive(kek, classical, pq));
-        assert_eq!(
-            tier(Some(Env), KeyProvider::PostqManaged, PqProvider::PostqManaged),
-            0
-        );
-        assert_eq!(
-            tier(Some(AwsKms), KeyProvider::PostqManaged, PqProvider::PostqManaged),
-            1
-        );
+        assert_eq!(tier(Some(Env), KeyProvider::PostqManaged, PqProvider::PostqManaged), 0);
+        assert_eq!(tier(Some(AwsKms), KeyProvider::PostqManaged, PqProvider::PostqManaged), 1);
         assert_eq!(tier(Some(Env), KeyProvider::AzureKv, PqProvider::PostqManaged), 2);
         assert_eq!(tier(Some(Env), KeyProvider::PostqManaged, PqProvider::GcpKms), 2);
         assert_eq!(tier(None, KeyProvider::AwsKms, PqProvider::AwsKms), 3);

@@ -62,7 +62,7 @@ pub fn tagged_bytes(record: &KeyRecord) -> Vec<u8> {
     ledger::canonical(&json!({
         "alg": record.public_key.algorithm(),
         "classicalKeyId": record.classical.key_id,
-        "fingerprint": hex::encode(record.public_key.derive_fingerprint()),
+        "fingerprint": hex::encode(record.public_key.fingerprint()),
         "kekKeyId": kek.and_then(|kek| kek.wrapped.kek_key_id.as_deref()),
         "kekProvider": kek.map(|kek| kek.provider),
         "key": record.id.as_str(),

@@ -1,7 +1,7 @@
 //! Sealed private keys: `0x01 || nonce(12) || AES-256-GCM(DEK, nonce, secret, aad)` with a tag of 16 bytes.
 
 use aes_gcm::{
-    Aes256Gcm, Key, KeyInit, Nonce,
+    Aes256Gcm, KeyInit, Nonce,
     aead::{Aead, Payload},
 };
 use composite::{PublicKey, SECRET_LEN};
@@ -9,7 +9,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
-    custody::{Dek, HalfSecret, Subject},
+    custody::{CustodyError, Dek, HalfSecret, Subject},
     random,
     store::KeyKind,
 };
@@ -53,12 +53,8 @@ pub const SEALED_LEN: usize = 1 + NONCE_LEN + SECRET_LEN + TAG_LEN;
 /// Seals a half's secret under the key's data key.
 ///
 /// # Errors
-/// [`random::Unavailable`] where there is no nonce to be had.
-pub fn seal(
-    dek: &Dek,
-    context: SealContext<'_>,
-    secret: &HalfSecret,
-) -> Result<Vec<u8>, random::Unavailable> {
+/// [`CustodyError::Random`] where there is no nonce to be had.
+pub fn seal(dek: &Dek, context: SealContext<'_>, secret: &HalfSecret) -> Result<Vec<u8>, CustodyError> {
     let mut sealed = vec![VERSION];
     sealed.extend(encrypt(&dek.0, &context.aad(), secret.0.as_slice())?);
     Ok(sealed)
@@ -70,15 +66,14 @@ pub fn open(dek: &Dek, context: SealContext<'_>, sealed: &[u8]) -> Option<HalfSe
     let (&VERSION, body) = sealed.split_first()? else {
         return None;
     };
-    let secret = decrypt(&dek.0, &context.aad(), body)?;
-    Some(HalfSecret(Zeroizing::new(secret.as_slice().try_into().ok()?)))
+    secret_from(&decrypt(&dek.0, &context.aad(), body)?).map(HalfSecret)
 }
 
 impl SealContext<'_> {
     fn aad(&self) -> Vec<u8> {
         ledger::canonical(&json!({
             "alg": self.public_key.algorithm(),
-            "fingerprint": hex::encode(self.public_key.derive_fingerprint()),
+            "fingerprint": hex::encode(self.public_key.fingerprint()),
             "half": self.half.name(),
             "key": self.subject.key.as_str(),
             "kind": self.kind.name(),
@@ -94,14 +89,14 @@ impl SealContext<'_> {
 /// 2^32 random nonces of SP 800-38D §8.3.
 ///
 /// # Errors
-/// [`random::Unavailable`] where there is no nonce to be had.
-pub fn encrypt(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, random::Unavailable> {
+/// [`CustodyError::Random`] where there is no nonce to be had.
+pub fn encrypt(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, CustodyError> {
     let nonce = random::generate::<NONCE_LEN>()?;
     let mut out = nonce.to_vec();
     // AES-GCM refuses only messages of 2^36 bytes and more.
-    let ciphertext = Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
+    let ciphertext = Aes256Gcm::new(key.into())
         .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad })
-        .map_err(|_| random::Unavailable)?;
+        .map_err(|_| CustodyError::Primitive("AES-GCM"))?;
     out.extend(ciphertext);
     Ok(out)
 }
@@ -111,10 +106,21 @@ pub fn encrypt(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, 
 pub fn decrypt(key: &[u8; 32], aad: &[u8], bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, ciphertext) = bytes.split_at_checked(NONCE_LEN)?;
     let nonce: [u8; NONCE_LEN] = nonce.try_into().ok()?;
-    Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
+    Aes256Gcm::new(key.into())
         .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad })
         .ok()
         .map(Zeroizing::new)
+}
+
+/// 32 opened bytes, moved to where they are erased; `None` for another number of them.
+#[must_use]
+pub fn secret_from(opened: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    if opened.len() != 32 {
+        return None;
+    }
+    let mut secret = Zeroizing::new([0; 32]);
+    secret.copy_from_slice(opened);
+    Some(secret)
 }
 
 const VERSION: u8 = 0x01;

@@ -106,14 +106,15 @@ pub trait EventWrites: Send + Sync {
 /// Moves keys from one key-encryption key to another. The sealed halves are out of its reach.
 #[async_trait]
 pub trait Rewrapping: Send + Sync {
-    /// Keys with a tag, of all organisations and kinds, in the order of (org, id): at most `limit`, those after `after`.
-    async fn tagged_keys(
+    /// Active keys of all organisations and kinds, in the order of (org, id): at most `limit`, those after `after`.
+    async fn active_keys(
         &self,
         after: Option<(&OrgId, &KeyId)>,
         limit: usize,
-    ) -> Result<Vec<TaggedKey>, StoreError>;
+    ) -> Result<Vec<ActiveKey>, StoreError>;
 
-    /// The key-encryption keys that rows name, and how many rows name each.
+    /// The key-encryption keys that active rows name in a well-formed tag or, where they have one, in their wrapping, and
+    /// how many rows name each.
     async fn kek_use(&self) -> Result<Vec<(KekId, u64)>, StoreError>;
 
     /// Puts the new tag and wrapped key on a row, on condition that both are as `from` has them and the key is active;
@@ -232,10 +233,7 @@ impl FromStr for KeyKind {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        [Self::User, Self::Ledger]
-            .into_iter()
-            .find(|k| k.name() == name)
-            .ok_or(UnknownName)
+        [Self::User, Self::Ledger].into_iter().find(|k| k.name() == name).ok_or(UnknownName)
     }
 }
 
@@ -313,11 +311,7 @@ impl KeyRecord {
     /// How little of it is in the vault's hands.
     #[must_use]
     pub fn tier(&self) -> Tier {
-        Tier::derive(
-            self.kek.as_ref().map(|kek| kek.provider),
-            self.classical.provider,
-            self.pq.provider,
-        )
+        Tier::derive(self.kek.as_ref().map(|kek| kek.provider), self.classical.provider, self.pq.provider)
     }
 }
 
@@ -395,7 +389,7 @@ pub struct KeyFilter {
 
 /// A row as rewrapping reads it: a corrupt one is passed by and named, so that one row cannot hold up the rest.
 #[derive(Debug, Clone)]
-pub struct TaggedKey {
+pub struct ActiveKey {
     /// The organisation.
     pub org: OrgId,
     /// The key.

@@ -51,10 +51,7 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         let moment: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
-        u64::try_from(moment.as_millisecond())
-            .ok()
-            .and_then(Self::from_millis)
-            .ok_or(TimestampError)
+        u64::try_from(moment.as_millisecond()).ok().and_then(Self::from_millis).ok_or(TimestampError)
     }
 }
 

@@ -24,26 +24,25 @@ impl Secret {
     /// # Errors
     /// [`random::Unavailable`] where the system has no random bytes.
     pub fn generate(environment: Environment) -> Result<Self, random::Unavailable> {
-        let body = Zeroizing::new(BASE32_NOPAD.encode(random::generate_secret()?.as_slice()));
-        let unchecked = Zeroizing::new(format!("{}{}", prefix(environment), body.to_ascii_lowercase()));
-        Ok(Self(Zeroizing::new(format!(
-            "{}{}",
-            *unchecked,
-            checksum(&unchecked)
-        ))))
+        let mut body = Zeroizing::new(BASE32_NOPAD.encode(random::generate_secret()?.as_slice()));
+        body.make_ascii_lowercase();
+        let unchecked = Zeroizing::new(format!("{}{}", prefix(environment), *body));
+        Ok(Self(Zeroizing::new(format!("{}{}", *unchecked, checksum(&unchecked)))))
     }
 
     /// Takes a string that somebody presents, or presets for a first start.
     ///
     /// # Errors
-    /// [`Malformed`] where it is shorter than [`MIN_LEN`], or bears our prefix and not its checksum.
+    /// [`Malformed`] where it is shorter than [`MIN_LEN`], could not be sent in a header, or bears our prefix and not its
+    /// checksum.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         if text.len() < MIN_LEN {
             return Err(Malformed::TooShort);
         }
-        let ours = [Environment::Live, Environment::Test]
-            .into_iter()
-            .any(|e| text.starts_with(prefix(e)));
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Malformed::Characters);
+        }
+        let ours = [Environment::Live, Environment::Test].into_iter().any(|e| text.starts_with(prefix(e)));
         if ours {
             let (unchecked, sum) = text
                 .len()
@@ -76,6 +75,9 @@ pub enum Malformed {
     /// Shorter than 32 characters.
     #[error("a token has at least {MIN_LEN} characters")]
     TooShort,
+    /// A character that an HTTP header cannot carry back.
+    #[error("a token has letters, digits and punctuation of ASCII only, and no space")]
+    Characters,
     /// Our prefix, and not our checksum: mistyped or cut off.
     #[error("the token's checksum does not match: it is mistyped or cut off")]
     Checksum,
@@ -94,10 +96,7 @@ const fn prefix(environment: Environment) -> &'static str {
 
 fn checksum(text: &str) -> String {
     let sum = crc32fast::hash(text.as_bytes());
-    (0..CHECKSUM_LEN)
-        .rev()
-        .filter_map(|i| ALPHABET.chars().nth(((sum >> (5 * i)) & 31) as usize))
-        .collect()
+    (0..CHECKSUM_LEN).rev().filter_map(|i| ALPHABET.chars().nth(((sum >> (5 * i)) & 31) as usize)).collect()
 }
 
 /// RFC 4648 §6, in lower case.
@@ -114,10 +113,7 @@ mod tests {
             assert!(token.expose().starts_with(prefix));
             assert_eq!(token.expose().len(), 66);
             assert!(
-                token
-                    .expose()
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+                token.expose().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
             );
             assert!(Secret::parse(token.expose()).is_ok());
         }
@@ -146,5 +142,9 @@ mod tests {
     fn another_string_of_32_characters_or_more_may_be_a_token() {
         assert!(Secret::parse(&"x".repeat(32)).is_ok());
         assert!(matches!(Secret::parse(&"x".repeat(31)), Err(Malformed::TooShort)));
+        for unsendable in ["\n", " ", "ü", "\0"] {
+            let token = format!("{}{unsendable}", "x".repeat(32));
+            assert!(matches!(Secret::parse(&token), Err(Malformed::Characters)));
+        }
     }
 }

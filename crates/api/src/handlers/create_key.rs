@@ -29,7 +29,5 @@ pub(crate) async fn create_key(
     Authenticated(caller): Authenticated,
     JsonBody(request): JsonBody<create_key::Request>,
 ) -> Result<Response, Failure> {
-    Ok(http::created(
-        create_key::create_key(&ports, &caller, request).await?,
-    ))
+    Ok(http::created(create_key::create_key(&ports, &caller, request).await?))
 }

@@ -23,10 +23,7 @@ pub(crate) struct Health {
     responses((status = 200, description = "It answers.", body = Success<Health>))
 )]
 pub(crate) async fn health() -> Response {
-    http::ok(Health {
-        status: "ok",
-        version: env!("CARGO_PKG_VERSION"),
-    })
+    http::ok(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
 /// Tell that the process answers, under the API's prefix

@@ -1,5 +1,7 @@
 //! What comes in: bodies, queries and paths, read within their limits and checked for their shape.
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Path, Request},
@@ -16,6 +18,9 @@ pub const MAX_BODY: usize = MAX_PAYLOAD.div_ceil(3) * 4 + 64 * 1024;
 
 /// How much of a refused body is read before the connection is given up, in bytes.
 const MAX_DRAIN: usize = 64 * 1024 * 1024;
+
+/// How long it is read.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// A JSON body, parsed and checked for its shape.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -55,15 +60,19 @@ async fn read(mut body: Body) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Reads a body to its end, as far as [`MAX_DRAIN`], and throws it away.
+/// Reads a body to its end, as far as [`MAX_DRAIN`] and for [`DRAIN_TIME`] at most, and throws it away.
 pub(crate) async fn drain(mut body: Body) {
-    let mut drained = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        drained += frame.data_ref().map_or(0, Bytes::len);
-        if drained > MAX_DRAIN {
-            return;
+    let drain = async {
+        let mut drained = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            drained += frame.data_ref().map_or(0, Bytes::len);
+            if drained > MAX_DRAIN {
+                return;
+            }
         }
-    }
+    };
+    // Whether it came to its end or not, the refusal follows.
+    let _ = tokio::time::timeout(DRAIN_TIME, drain).await;
 }
 
 /// The id in a path. One that is not even text names nothing, as an unknown one does.
@@ -103,9 +112,6 @@ fn invalid<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let sent = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     media_type(sent).eq_ignore_ascii_case("application/json")
 }

@@ -14,11 +14,7 @@ impl std::error::Error for NoOrigin {}
 
 impl std::fmt::Display for NoOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "`{}` is no origin; an origin is a scheme and a host, such as https://app.example",
-            self.0
-        )
+        write!(f, "`{}` is no origin; an origin is a scheme and a host, such as https://app.example", self.0)
     }
 }
 
@@ -28,19 +24,13 @@ impl Origin {
     /// # Errors
     /// [`NoOrigin`], which names the first that is none. `*` is none: callers are named.
     pub fn list(text: &str) -> Result<Vec<Self>, NoOrigin> {
-        text.split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(Self::parse)
-            .collect()
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Self::parse).collect()
     }
 
     fn parse(text: &str) -> Result<Self, NoOrigin> {
         let refuse = || NoOrigin(text.to_owned());
-        let host = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"))
-            .ok_or_else(refuse)?;
+        let host =
+            text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(refuse)?;
         if host.is_empty() || host.contains(['/', '?', '#', '@', '*', ' ']) {
             return Err(refuse());
         }

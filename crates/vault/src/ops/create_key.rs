@@ -31,12 +31,13 @@ pub struct Ports {
 /// Which key to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = CreateKeyRequest)]
 pub struct Request {
     /// 1 to 128 characters.
     pub name: String,
     /// The composite algorithm; `mldsa65+ed25519` if left out.
     #[serde(default = "default_algorithm")]
-    #[schema(value_type = Option<AlgorithmName>)]
+    #[schema(value_type = AlgorithmName, required = false)]
     pub algorithm: Algorithm,
     /// Who wraps the data key; `env` if left out.
     pub kek_provider: Option<KekProvider>,
@@ -46,7 +47,7 @@ pub struct Request {
     pub pq_provider: Option<PqProvider>,
     /// At most 16 members and 1 KiB in canonical JSON, numbers integers; it never changes.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     pub metadata: Content,
 }
 
@@ -74,14 +75,8 @@ pub async fn create_key(ports: &Ports, caller: &Caller, request: Request) -> Res
         now,
     };
     let (key, sealed) = key_material::generate(&ports.custody, blueprint).await?;
-    let scene = Scene {
-        org: &caller.org,
-        actor: &caller.token,
-        now,
-    };
-    let record = Record {
-        events: vec![scene.key_created(&key)?],
-    };
+    let scene = Scene { org: &caller.org, actor: &caller.token, now };
+    let record = Record { events: vec![scene.key_created(&key)?] };
     ports.writes.create(&key, &sealed, record).await?;
     Ok(key.into())
 }

@@ -82,17 +82,9 @@ pub async fn create_org(ports: &Ports, request: Request) -> Result<Response, Err
         now,
     };
     let (ledger_key, sealed) = key_material::generate(&ports.custody, blueprint).await?;
-    let scene = Scene {
-        org: &org,
-        actor: &first_token.id,
-        now,
-    };
-    let record = Record {
-        events: vec![
-            scene.key_created(&ledger_key)?,
-            scene.api_key_created(&first_token)?,
-        ],
-    };
+    let scene = Scene { org: &org, actor: &first_token.id, now };
+    let record =
+        Record { events: vec![scene.key_created(&ledger_key)?, scene.api_key_created(&first_token)?] };
     let new = NewOrg {
         org: OrgRecord {
             id: org.clone(),

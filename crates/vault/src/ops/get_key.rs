@@ -99,16 +99,14 @@ pub enum AlgorithmName {
 /// # Errors
 /// [`Error::NotFound`] for an unknown, foreign or malformed id alike.
 pub async fn get_key(ports: &Ports, caller: &Caller, id: &str) -> Result<KeyWithPublicKey, Error> {
-    Ok(super::find_user_key(ports.keys.as_ref(), caller, id)
-        .await?
-        .into())
+    Ok(super::find_user_key(ports.keys.as_ref(), caller, id).await?.into())
 }
 
 impl From<KeyRecord> for Key {
     fn from(record: KeyRecord) -> Self {
         Self {
             tier: record.tier(),
-            fingerprint: hex::encode(record.public_key.derive_fingerprint()),
+            fingerprint: hex::encode(record.public_key.fingerprint()),
             algorithm: record.public_key.algorithm(),
             id: record.id.to_string(),
             name: record.name,
@@ -128,9 +126,6 @@ impl From<KeyRecord> for Key {
 
 impl From<KeyRecord> for KeyWithPublicKey {
     fn from(record: KeyRecord) -> Self {
-        Self {
-            public_key: record.public_key.to_json(),
-            key: record.into(),
-        }
+        Self { public_key: record.public_key.to_json(), key: record.into() }
     }
 }

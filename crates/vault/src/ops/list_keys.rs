@@ -63,10 +63,7 @@ pub struct Response {
 pub async fn list_keys(ports: &Ports, caller: &Caller, request: Request) -> Result<Response, Error> {
     let limit = usize::try_from(request.limit.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Error::invalid(
-            "limit",
-            format_args!("a page has 1 to {MAX_LIMIT} keys"),
-        ));
+        return Err(Error::invalid("limit", format_args!("a page has 1 to {MAX_LIMIT} keys")));
     }
     let before = match &request.cursor {
         Some(cursor) => Some(parse_cursor(cursor)?),
@@ -92,11 +89,7 @@ pub async fn list_keys(ports: &Ports, caller: &Caller, request: Request) -> Resu
     let more = records.len() > limit;
     records.truncate(limit);
     let next_cursor = records.last().filter(|_| more).map(|last| last.id.to_string());
-    Ok(Response {
-        keys: records.into_iter().map(Key::from).collect(),
-        limit,
-        next_cursor,
-    })
+    Ok(Response { keys: records.into_iter().map(Key::from).collect(), limit, next_cursor })
 }
 
 /// A cursor is opaque to callers; to us it is the last id of the page before.

@@ -23,13 +23,14 @@ pub struct Ports {
 pub struct Request {
     /// `json` if left out.
     #[serde(default)]
-    #[param(required = false)]
+    #[param(required = false, inline)]
     pub format: Format,
 }
 
 /// A form of a public key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = PublicKeyFormat)]
 pub enum Format {
     /// The JSON string of both halves.
     #[default]
@@ -79,7 +80,7 @@ pub async fn public_key(
             id: key.id.to_string(),
             algorithm,
             public_key: key.public_key.to_json(),
-            fingerprint: hex::encode(key.public_key.derive_fingerprint()),
+            fingerprint: hex::encode(key.public_key.fingerprint()),
         })),
         Format::Pem => composite_spki_pem(&key.public_key)
             .map(Response::Pem)

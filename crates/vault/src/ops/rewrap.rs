@@ -43,7 +43,7 @@ pub async fn rewrap(ports: &Ports) -> Result<Response, Error> {
     let mut after = None;
     loop {
         let cursor = after.as_ref().map(|(org, key)| (org, key));
-        let page = ports.rows.tagged_keys(cursor, PAGE).await?;
+        let page = ports.rows.active_keys(cursor, PAGE).await?;
         let Some(last) = page.last() else {
             return Ok(response);
         };
@@ -91,10 +91,7 @@ async fn rewrap_one(ports: &Ports, current: KekId, from: &KeyRecord) -> Result<O
     let mut to = from.clone();
     if let Some(kek) = &mut to.kek {
         let provider = ports.custody.kek(kek.provider)?;
-        let subject = Subject {
-            org: &from.org,
-            key: &from.id,
-        };
+        let subject = Subject { org: &from.org, key: &from.id };
         let anew = provider.rewrap_dek(subject, &kek.wrapped).await;
         if let Some(anew) =
             anew.map_err(|e| record_tag::custody_error(from, e, IntegrityFault::WrappedDek))?
@@ -106,11 +103,7 @@ async fn rewrap_one(ports: &Ports, current: KekId, from: &KeyRecord) -> Result<O
         return Ok(Outcome::Current);
     }
     to.tag = Some(root.tag(&to.org, &record_tag::tagged_bytes(&to)).await?);
-    Ok(if ports.rows.rewrap(from, &to).await? {
-        Outcome::Moved
-    } else {
-        Outcome::ChangedMeanwhile
-    })
+    Ok(if ports.rows.rewrap(from, &to).await? { Outcome::Moved } else { Outcome::ChangedMeanwhile })
 }
 
 const PAGE: usize = 100;

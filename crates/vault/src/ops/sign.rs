@@ -44,6 +44,7 @@ pub struct Ports {
 /// What to sign, and with which key. Exactly one of `payload` and `prehash`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = SignRequest)]
 pub struct Request {
     /// `key_…`
     pub key_id: String,
@@ -59,13 +60,14 @@ pub struct Request {
     pub context: Option<Base64>,
     /// At most 16 members and 1 KiB in canonical JSON, numbers integers; it goes into the ledger.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     pub metadata: Content,
 }
 
 /// A signature.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SignResponse)]
 pub struct Response {
     /// The key that signed.
     pub key_id: String,
@@ -103,16 +105,15 @@ pub async fn sign(ports: &Ports, caller: &Caller, request: Request) -> Result<Re
     input::metadata(&request.metadata)?;
     let message = Message::new(request.payload, request.prehash)?;
 
-    let key = super::find_user_key(ports.keys.as_ref(), caller, &request.key_id).await?;
+    let now = Timestamp::now();
+    let scene = Scene { org: &caller.org, actor: &caller.token, now };
+    let key = match super::find_user_key(ports.keys.as_ref(), caller, &request.key_id).await {
+        Ok(key) => key,
+        Err(refusal) => return Err(written_down(ports, scene, refusal).await),
+    };
     let algorithm = key.public_key.algorithm();
     let prehash = message.derive_prehash(algorithm)?;
     let input = SigningInput::user(algorithm, &context, &prehash).map_err(|_| Error::ReservedContext)?;
-    let now = Timestamp::now();
-    let scene = Scene {
-        org: &caller.org,
-        actor: &caller.token,
-        now,
-    };
 
     let signature = match usable(&key) {
         Ok(()) => key_material::sign(&ports.custody, ports.sealed.as_ref(), &key, &input).await,
@@ -120,7 +121,7 @@ pub async fn sign(ports: &Ports, caller: &Caller, request: Request) -> Result<Re
     };
     let signature = match signature {
         Ok(signature) => signature.to_bytes(),
-        Err(refusal) => return Err(written_down(ports, scene, &key, refusal).await),
+        Err(refusal) => return Err(written_down(ports, scene, refusal).await),
     };
 
     let subject = Subject {
@@ -131,72 +132,42 @@ pub async fn sign(ports: &Ports, caller: &Caller, request: Request) -> Result<Re
         context: context.as_bytes(),
         signature: &signature,
     };
-    let event = scene.signature_issued(&subject, &request.metadata)?;
-    commit(
-        ports,
-        scene,
-        &key,
-        &event,
-        issued_digest(prehash.as_bytes(), context.as_bytes()),
-    )
-    .await?;
+    let issued = IssuedRecord {
+        org: key.org.clone(),
+        key: key.id.clone(),
+        digest: issued_digest(prehash.as_bytes(), context.as_bytes()),
+        event: EventId::generate(now)?,
+    };
+    let event = scene.signature_issued(&issued.event, &subject, &request.metadata);
+    let event_digest = hex::encode(event.derive_digest());
+    commit(ports, scene, &issued, event).await?;
 
     Ok(Response {
         key_id: key.id.to_string(),
         algorithm,
         signature: Base64(signature),
         public_key: key.public_key.to_json(),
-        payload_sha256: message.payload_sha256(),
-        payload_size: message.payload_size(),
-        event_digest: hex::encode(event.derive_digest()),
-        event_id: event.id,
+        payload_sha256: message.payload_sha256,
+        payload_size: message.payload_size,
+        event_id: issued.event.to_string(),
+        event_digest,
         sealed: false,
     })
 }
 
 /// Makes the signature's event durable, and then, never earlier or beside it, looks at the key once more. A signature
 /// whose key was revoked meanwhile stays here, and the ledger says so.
-async fn commit(
-    ports: &Ports,
-    scene: Scene<'_>,
-    key: &KeyRecord,
-    event: &Event,
-    digest: IssuedDigest,
-) -> Result<(), Error> {
-    let id: EventId = event.id.parse()?;
-    let issued = IssuedRecord {
-        org: key.org.clone(),
-        key: key.id.clone(),
-        digest,
-        event: id,
-    };
-    let revoked = || Error::KeyRevoked { key: key.id.clone() };
-    match ports
-        .signatures
-        .record(
-            &issued,
-            Record {
-                events: vec![event.clone()],
-            },
-        )
-        .await?
-    {
+async fn commit(ports: &Ports, scene: Scene<'_>, issued: &IssuedRecord, event: Event) -> Result<(), Error> {
+    let revoked = || Error::KeyRevoked { key: issued.key.clone() };
+    match ports.signatures.record(issued, Record { events: vec![event] }).await? {
         Commit::Done => {}
-        Commit::KeyRevoked => return Err(written_down(ports, scene, key, revoked()).await),
+        Commit::KeyRevoked => return Err(written_down(ports, scene, revoked()).await),
     }
-    match ports.keys.status(&key.org, &key.id).await? {
+    match ports.keys.status(&issued.org, &issued.key).await? {
         Some(KeyStatus::Active | KeyStatus::Superseded) => Ok(()),
         Some(KeyStatus::Revoked) | None => {
-            let withheld = scene.signature_withheld(&key.id, &event.id)?;
-            ports
-                .signatures
-                .withhold(
-                    &issued,
-                    Record {
-                        events: vec![withheld],
-                    },
-                )
-                .await?;
+            let withheld = scene.signature_withheld(&issued.key, &issued.event)?;
+            ports.signatures.withhold(issued, Record { events: vec![withheld] }).await?;
             Err(revoked())
         }
     }
@@ -205,24 +176,23 @@ async fn commit(
 fn usable(key: &KeyRecord) -> Result<(), Error> {
     match (key.status, &key.successor) {
         (KeyStatus::Active, _) => Ok(()),
-        (KeyStatus::Superseded, Some(successor)) => Err(Error::KeySuperseded {
-            key: key.id.clone(),
-            successor: successor.clone(),
-        }),
+        (KeyStatus::Superseded, Some(successor)) => {
+            Err(Error::KeySuperseded { key: key.id.clone(), successor: successor.clone() })
+        }
         (KeyStatus::Superseded | KeyStatus::Revoked, _) => Err(Error::KeyRevoked { key: key.id.clone() }),
     }
 }
 
 /// A refusal that is about the key is an event of its own. Where it cannot be written, the caller learns that instead.
-async fn written_down(ports: &Ports, scene: Scene<'_>, key: &KeyRecord, refusal: Error) -> Error {
-    let reason = match &refusal {
-        Error::KeyRevoked { .. } => "key_revoked",
-        Error::KeySuperseded { .. } => "key_superseded",
-        Error::KeyIntegrity { .. } => "key_integrity",
+async fn written_down(ports: &Ports, scene: Scene<'_>, refusal: Error) -> Error {
+    let (key, reason) = match &refusal {
+        Error::KeyRevoked { key } => (key, "key_revoked"),
+        Error::KeySuperseded { key, .. } => (key, "key_superseded"),
+        Error::KeyIntegrity { key, .. } => (key, "key_integrity"),
         _ => return refusal,
     };
     let write = async {
-        let event = scene.signature_refused(&key.id, reason)?;
+        let event = scene.signature_refused(key, reason)?;
         Ok::<_, Error>(ports.events.append(Record { events: vec![event] }).await?)
     };
     match write.await {

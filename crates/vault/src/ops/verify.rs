@@ -30,6 +30,7 @@ pub struct Ports {
 /// What to check. Exactly one of `payload` and `prehash`, and exactly one of `keyId` and `publicKey`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = VerifyRequest)]
 pub struct Request {
     /// The payload, base64, 0 bytes to 4 MiB.
     #[schema(value_type = Option<String>, format = Byte)]
@@ -56,6 +57,7 @@ pub struct Request {
 /// An encoding of composite signatures. It is named, never guessed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = SignatureEncoding)]
 pub enum Encoding {
     /// Raw and of fixed length: ML-DSA, then Ed25519 or ECDSA r‖s.
     #[default]
@@ -67,6 +69,7 @@ pub enum Encoding {
 /// What the check found. A signature that does not verify is an answer, not an error.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = VerifyResponse)]
 pub struct Response {
     /// Whether both halves verify. It is the mathematics alone: look at `keyStatus` as well.
     pub ok: bool,
@@ -102,15 +105,11 @@ pub async fn verify(ports: &Ports, caller: &Caller, request: Request) -> Result<
             let public_key = key.public_key.clone();
             (Some(key), public_key)
         }
-        (None, Some(json)) => (
-            None,
-            PublicKey::from_json(&json).map_err(|e| Error::invalid("publicKey", e))?,
-        ),
+        (None, Some(json)) => {
+            (None, PublicKey::from_json(&json).map_err(|e| Error::invalid("publicKey", e))?)
+        }
         (Some(_), Some(_)) => {
-            return Err(Error::invalid(
-                "publicKey",
-                "send either `keyId` or `publicKey`, not both",
-            ));
+            return Err(Error::invalid("publicKey", "send either `keyId` or `publicKey`, not both"));
         }
         (None, None) => return Err(Error::invalid("keyId", "send `keyId`, or a `publicKey`")),
     };
@@ -131,12 +130,7 @@ pub async fn verify(ports: &Ports, caller: &Caller, request: Request) -> Result<
     };
 
     let logged = match &key {
-        Some(KeyRecord {
-            status: KeyStatus::Revoked,
-            org,
-            id,
-            ..
-        }) => {
+        Some(KeyRecord { status: KeyStatus::Revoked, org, id, .. }) => {
             let digest = issued_digest(prehash.as_bytes(), context.as_bytes());
             Some(ports.issued.is_issued(org, id, &digest).await?)
         }
@@ -150,17 +144,8 @@ pub async fn verify(ports: &Ports, caller: &Caller, request: Request) -> Result<
         context: context.as_bytes(),
         signature: &request.signature.0,
     };
-    let scene = Scene {
-        org: &caller.org,
-        actor: &caller.token,
-        now: Timestamp::now(),
-    };
-    ports
-        .events
-        .append(Record {
-            events: vec![scene.signature_verified(&subject, verdict)?],
-        })
-        .await?;
+    let scene = Scene { org: &caller.org, actor: &caller.token, now: Timestamp::now() };
+    ports.events.append(Record { events: vec![scene.signature_verified(&subject, verdict)?] }).await?;
 
     Ok(Response {
         ok: verdict.ok(),

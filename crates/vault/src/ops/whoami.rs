@@ -21,6 +21,7 @@ pub struct Ports {
 /// What a token is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = WhoamiResponse)]
 pub struct Response {
     /// `org_…`
     pub org: String,
