@@ -250,7 +250,7 @@ async fn a_whole_key_made_by_someone_without_the_kek_does_not_sign() {
     };
     forged.kek.as_mut().unwrap().wrapped = dek.wrapped;
 
-    let own_tag = forger.root.tag(&forged.org, &record_tag::tagged_bytes(&forged)).await.unwrap();
+    let own_tag = forger.root.tag(&forged.org, &vault::key_material::tagged_bytes(&forged)).await.unwrap();
     let stolen_tag = forged.tag;
     // The tag's key id says that the real key-encryption key made it; only the MAC is the forger's.
     let real = vault.custody.root.current().await.unwrap();

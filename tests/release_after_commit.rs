@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use ledger::{Event, EventType};
 use serde_json::json;
 use vault::{
-    custody::KekId,
     id::{KeyId, OrgId},
+    record_tag::KekId,
     store::{
         ActiveKey, Commit, EventWrites, Intake, Issued, IssuedDigest, IssuedRecord, KeyFilter, KeyRecord,
         KeyStatus, KeyWrites, Keys, NewOrg, OrgRecord, OrgWrites, Orgs, Record, Rewrapping, SealedHalves,

@@ -7,10 +7,10 @@ use serde_json::json;
 use vault::{
     Timestamp,
     caller::{Environment, Scope},
-    custody::{KekId, WrappedDek},
+    custody::WrappedDek,
     id::{EventId, KeyId, OrgId, TokenId},
     providers::{KekProvider, KeyProvider, PqProvider, Tier},
-    record_tag::RecordTag,
+    record_tag::{KekId, RecordTag},
     store::{
         Commit, Hold, IssuedDigest, IssuedRecord, KekHold, KeyFilter, KeyKind, KeyRecord, KeyStatus, NewOrg,
         OrgRecord, Record, SealedRecord, Store, StoreError, TokenRecord,

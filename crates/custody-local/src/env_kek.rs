@@ -10,11 +10,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use vault::{
-    custody::{CustodyError, Dek, KekId, KeyEncryption, NewDek, RootKek, Subject, WrappedDek},
+    custody::{CustodyError, Dek, KeyEncryption, NewDek, RootKek, Subject, WrappedDek},
     id::OrgId,
     providers::KekProvider,
     random,
-    record_tag::RecordTag,
+    record_tag::{KekId, RecordTag},
     sealed,
 };
 use zeroize::Zeroizing;

@@ -5,8 +5,8 @@ use composite::Algorithm;
 use ledger::Event;
 use rusqlite::{Transaction, named_params, params};
 use vault::{
-    custody::KekId,
     id::{KeyId, OrgId},
+    record_tag::KekId,
     record_tag::RecordTag,
     store::{
         ActiveKey, Intake, Issued, IssuedDigest, KeyFilter, KeyRecord, KeyStatus, Keys, OrgRecord, Orgs,

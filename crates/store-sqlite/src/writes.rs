@@ -8,8 +8,8 @@ use rusqlite::{
 };
 use vault::{
     Timestamp,
-    custody::KekId,
     id::{KeyId, OrgId},
+    record_tag::KekId,
     store::{
         ActiveKey, Commit, EventWrites, IssuedRecord, KeyRecord, KeyStatus, KeyWrites, NewOrg, OrgRecord,
         OrgWrites, Record, Rewrapping, SealedRecord, SignatureWrites, StoreError, TokenRecord,

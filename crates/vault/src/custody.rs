@@ -10,11 +10,10 @@ use composite::{CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, MlDsaSet, PublicKey
 use zeroize::Zeroizing;
 
 use crate::{
-    Error,
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider},
     random,
-    record_tag::RecordTag,
+    record_tag::{KekId, RecordTag},
 };
 
 /// Wraps the data keys of hybrid keys.
@@ -161,16 +160,6 @@ pub enum Half<'a> {
     AtProvider(&'a str),
 }
 
-/// The first 8 bytes of SHA-256 over a fixed prefix and the key-encryption key; it gives nothing of the key away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KekId(pub [u8; 8]);
-
-impl std::fmt::Display for KekId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
 /// Why a provider did not do what the vault asked. No variant carries a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CustodyError {
@@ -186,6 +175,9 @@ pub enum CustodyError {
     /// A half was handed to a holder that has none of its kind.
     #[error("this holder does not hold such a half")]
     NotHeldHere,
+    /// No such provider in this process.
+    #[error("provider `{0}` is not part of this deployment")]
+    NoProvider(&'static str),
     /// A primitive refused what it never refuses.
     #[error("{0} refused its input")]
     Primitive(&'static str),
@@ -211,15 +203,15 @@ pub struct Custody {
 }
 
 impl Custody {
-    pub(crate) fn kek(&self, provider: KekProvider) -> Result<&dyn KeyEncryption, Error> {
+    pub(crate) fn kek(&self, provider: KekProvider) -> Result<&dyn KeyEncryption, CustodyError> {
         find(&self.keks, |p| p.provider() == provider, provider.name())
     }
 
-    pub(crate) fn classical(&self, provider: KeyProvider) -> Result<&dyn ClassicalSigner, Error> {
+    pub(crate) fn classical(&self, provider: KeyProvider) -> Result<&dyn ClassicalSigner, CustodyError> {
         find(&self.classical, |p| p.provider() == provider, provider.name())
     }
 
-    pub(crate) fn pq(&self, provider: PqProvider) -> Result<&dyn PqSigner, Error> {
+    pub(crate) fn pq(&self, provider: PqProvider) -> Result<&dyn PqSigner, CustodyError> {
         find(&self.pq, |p| p.provider() == provider, provider.name())
     }
 }
@@ -228,9 +220,6 @@ fn find<'a, P: ?Sized>(
     providers: &'a [Arc<P>],
     is_it: impl Fn(&P) -> bool,
     provider: &'static str,
-) -> Result<&'a P, Error> {
-    providers.iter().map(AsRef::as_ref).find(|p| is_it(p)).ok_or(Error::ProviderUnavailable {
-        provider,
-        reason: "not part of this deployment; `env` and `postq-managed` are",
-    })
+) -> Result<&'a P, CustodyError> {
+    providers.iter().map(AsRef::as_ref).find(|p| is_it(p)).ok_or(CustodyError::NoProvider(provider))
 }

@@ -176,7 +176,13 @@ impl From<IdError> for Error {
 
 impl From<CustodyError> for Error {
     fn from(source: CustodyError) -> Self {
-        Self::Internal { source: InternalFault::Custody(source) }
+        match source {
+            CustodyError::NoProvider(provider) => Self::ProviderUnavailable {
+                provider,
+                reason: "not part of this deployment; `env` and `postq-managed` are",
+            },
+            source => Self::Internal { source: InternalFault::Custody(source) },
+        }
     }
 }
 

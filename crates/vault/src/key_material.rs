@@ -1,16 +1,17 @@
-//! How a hybrid key comes to be, and how its two halves sign: the same for user keys and ledger keys.
+//! How a hybrid key comes to be, how its record is tagged and checked, and how its two halves sign: the same for user keys and
+//! ledger keys.
 
 use composite::{Algorithm, PublicKey, Signature, SigningInput, verify};
 use futures::future::{try_join, try_join3};
 use ledger::Content;
+use serde_json::json;
 
 use crate::{
     Error, Timestamp,
-    custody::{Custody, Half, HalfSecret, Kept, Subject},
+    custody::{Custody, CustodyError, Half, HalfSecret, Kept, RootKek, Subject},
     error::IntegrityFault,
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider, check_combination},
-    record_tag,
     sealed::{self, HalfName, SealContext},
     store::{Hold, KekHold, KeyKind, KeyRecord, KeyStatus, SealedHalves, SealedRecord},
 };
@@ -82,7 +83,7 @@ pub(crate) async fn generate(
         successor: None,
         id,
     };
-    record.tag = Some(custody.root.tag(&record.org, &record_tag::tagged_bytes(&record)).await?);
+    record.tag = Some(custody.root.tag(&record.org, &tagged_bytes(&record)).await?);
     Ok((record, sealed))
 }
 
@@ -94,13 +95,12 @@ pub(crate) async fn sign(
     record: &KeyRecord,
     input: &SigningInput,
 ) -> Result<Signature, Error> {
-    record_tag::check(custody.root.as_ref(), record).await?;
+    check_tag(custody.root.as_ref(), record).await?;
     let classical_holder = custody.classical(record.classical.provider)?;
     let pq_holder = custody.pq(record.pq.provider)?;
     let public_key = &record.public_key;
-    let other_key = |half: HalfName| {
-        move |error| record_tag::custody_error(record, error, IntegrityFault::PublicHalf(half.name()))
-    };
+    let other_key =
+        |half: HalfName| move |error| custody_error(record, error, IntegrityFault::PublicHalf(half.name()));
 
     // Remote calls are polled first, so that they are under way while the seals are opened.
     let remote_classical = async {
@@ -170,7 +170,7 @@ async fn open_seals(
     let subject = Subject { org: &record.org, key: &record.id };
     let unwrap = async {
         let dek = provider.unwrap_dek(subject, &kek.wrapped).await;
-        dek.map_err(|e| record_tag::custody_error(record, e, IntegrityFault::WrappedDek))
+        dek.map_err(|e| custody_error(record, e, IntegrityFault::WrappedDek))
     };
     let read = async { Ok(seals.sealed(&record.org, &record.id).await?) };
     let (dek, sealed) = try_join(unwrap, read).await?;
@@ -184,6 +184,54 @@ async fn open_seals(
     let classical = kept_here.0.then(|| open(HalfName::Classical, sealed.classical.as_ref())).transpose()?;
     let pq = kept_here.1.then(|| open(HalfName::Pq, sealed.pq.as_ref())).transpose()?;
     Ok((classical, pq))
+}
+
+/// What a tag is made over. A key's name, metadata and times are not part of it; whatever decides what is signed, and with
+/// what, is.
+#[must_use]
+pub fn tagged_bytes(record: &KeyRecord) -> Vec<u8> {
+    let kek = record.kek.as_ref();
+    ledger::canonical(&json!({
+        "alg": record.public_key.algorithm(),
+        "classicalKeyId": record.classical.key_id,
+        "fingerprint": hex::encode(record.public_key.fingerprint()),
+        "kekKeyId": kek.and_then(|kek| kek.wrapped.kek_key_id.as_deref()),
+        "kekProvider": kek.map(|kek| kek.provider),
+        "key": record.id.as_str(),
+        "keyProvider": record.classical.provider,
+        "kind": record.kind.name(),
+        "org": record.org.as_str(),
+        "pqKeyId": record.pq.key_id,
+        "pqProvider": record.pq.provider,
+        "v": 1,
+        "wrappedSha256": kek.map(|kek| hex::encode(ledger::sha256(&kek.wrapped.bytes))),
+    }))
+}
+
+/// Refuses a record that the vault did not write. It comes before any unwrapping and before any remote call.
+///
+/// # Errors
+/// [`Error::KeyIntegrity`].
+pub(crate) async fn check_tag(root: &dyn RootKek, record: &KeyRecord) -> Result<(), Error> {
+    let refuse = |fault| Err(Error::integrity(&record.id, fault));
+    let Some(tag) = &record.tag else {
+        return refuse(IntegrityFault::NoTag);
+    };
+    match root.check(&record.org, &tagged_bytes(record), tag).await {
+        Ok(true) => Ok(()),
+        Ok(false) => refuse(IntegrityFault::Tag),
+        Err(error) => Err(custody_error(record, error, IntegrityFault::Tag)),
+    }
+}
+
+/// A custody failure on a key's stored bytes is a fault of the bytes, unless the provider failed on its own.
+pub(crate) fn custody_error(record: &KeyRecord, error: CustodyError, not_authentic: IntegrityFault) -> Error {
+    let fault = match error {
+        CustodyError::UnknownKek(kek) => IntegrityFault::UnknownKek(kek.to_string()),
+        CustodyError::NotAuthentic | CustodyError::OtherPublicKey => not_authentic,
+        error => return Error::from(error),
+    };
+    Error::integrity(&record.id, fault)
 }
 
 fn provider_key_id(secret: Kept) -> Option<String> {

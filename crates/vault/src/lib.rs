@@ -14,7 +14,7 @@ pub mod error;
 pub mod events;
 pub mod id;
 pub mod input;
-mod key_material;
+pub mod key_material;
 pub mod ops;
 pub mod providers;
 pub mod random;

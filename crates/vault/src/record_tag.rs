@@ -1,14 +1,5 @@
 //! The record tag: `0x01 || kekId(8) || HMAC-SHA256(K("record", org), JCS of what must not change on a key's row)`.
 
-use serde_json::json;
-
-use crate::{
-    Error,
-    custody::{CustodyError, KekId, RootKek},
-    error::IntegrityFault,
-    store::KeyRecord,
-};
-
 /// A tag's length in bytes.
 pub const RECORD_TAG_LEN: usize = 1 + 8 + MAC_LEN;
 
@@ -54,52 +45,14 @@ impl RecordTag {
     }
 }
 
-/// What a tag is made over. A key's name, metadata and times are not part of it; whatever decides what is signed, and with
-/// what, is.
-#[must_use]
-pub fn tagged_bytes(record: &KeyRecord) -> Vec<u8> {
-    let kek = record.kek.as_ref();
-    ledger::canonical(&json!({
-        "alg": record.public_key.algorithm(),
-        "classicalKeyId": record.classical.key_id,
-        "fingerprint": hex::encode(record.public_key.fingerprint()),
-        "kekKeyId": kek.and_then(|kek| kek.wrapped.kek_key_id.as_deref()),
-        "kekProvider": kek.map(|kek| kek.provider),
-        "key": record.id.as_str(),
-        "keyProvider": record.classical.provider,
-        "kind": record.kind.name(),
-        "org": record.org.as_str(),
-        "pqKeyId": record.pq.key_id,
-        "pqProvider": record.pq.provider,
-        "v": 1,
-        "wrappedSha256": kek.map(|kek| hex::encode(ledger::sha256(&kek.wrapped.bytes))),
-    }))
-}
+/// The first 8 bytes of SHA-256 over a fixed prefix and the key-encryption key; it gives nothing of the key away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KekId(pub [u8; 8]);
 
-/// Refuses a record that the vault did not write. It comes before any unwrapping and before any remote call.
-///
-/// # Errors
-/// [`Error::KeyIntegrity`].
-pub async fn check(root: &dyn RootKek, record: &KeyRecord) -> Result<(), Error> {
-    let refuse = |fault| Err(Error::integrity(&record.id, fault));
-    let Some(tag) = &record.tag else {
-        return refuse(IntegrityFault::NoTag);
-    };
-    match root.check(&record.org, &tagged_bytes(record), tag).await {
-        Ok(true) => Ok(()),
-        Ok(false) => refuse(IntegrityFault::Tag),
-        Err(error) => Err(custody_error(record, error, IntegrityFault::Tag)),
+impl std::fmt::Display for KekId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
     }
-}
-
-/// A custody failure on a key's stored bytes is a fault of the bytes, unless the provider failed on its own.
-pub(crate) fn custody_error(record: &KeyRecord, error: CustodyError, not_authentic: IntegrityFault) -> Error {
-    let fault = match error {
-        CustodyError::UnknownKek(kek) => IntegrityFault::UnknownKek(kek.to_string()),
-        CustodyError::NotAuthentic | CustodyError::OtherPublicKey => not_authentic,
-        error => return Error::from(error),
-    };
-    Error::integrity(&record.id, fault)
 }
 
 const VERSION: u8 = 0x01;

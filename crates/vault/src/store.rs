@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     caller::{Environment, Scope, UnknownName},
-    custody::{KekId, WrappedDek},
+    custody::WrappedDek,
     id::{EventId, KeyId, OrgId, TokenId},
     providers::{KekProvider, KeyProvider, PqProvider, Tier},
-    record_tag::RecordTag,
+    record_tag::{KekId, RecordTag},
     token::TokenHash,
 };
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::{
     Error,
-    custody::{Custody, KekId, Subject},
+    custody::{Custody, Subject},
     error::IntegrityFault,
     id::KeyId,
-    record_tag,
+    key_material,
+    record_tag::KekId,
     store::{KeyRecord, Rewrapping},
 };
 
@@ -87,14 +88,14 @@ enum Outcome {
 
 async fn rewrap_one(ports: &Ports, current: KekId, from: &KeyRecord) -> Result<Outcome, Error> {
     let root = ports.custody.root.as_ref();
-    record_tag::check(root, from).await?;
+    key_material::check_tag(root, from).await?;
     let mut to = from.clone();
     if let Some(kek) = &mut to.kek {
         let provider = ports.custody.kek(kek.provider)?;
         let subject = Subject { org: &from.org, key: &from.id };
         let anew = provider.rewrap_dek(subject, &kek.wrapped).await;
         if let Some(anew) =
-            anew.map_err(|e| record_tag::custody_error(from, e, IntegrityFault::WrappedDek))?
+            anew.map_err(|e| key_material::custody_error(from, e, IntegrityFault::WrappedDek))?
         {
             kek.wrapped = anew;
         }
@@ -102,7 +103,7 @@ async fn rewrap_one(ports: &Ports, current: KekId, from: &KeyRecord) -> Result<O
     if to.kek == from.kek && from.tag.is_some_and(|tag| tag.kek() == current) {
         return Ok(Outcome::Current);
     }
-    to.tag = Some(root.tag(&to.org, &record_tag::tagged_bytes(&to)).await?);
+    to.tag = Some(root.tag(&to.org, &key_material::tagged_bytes(&to)).await?);
     Ok(if ports.rows.rewrap(from, &to).await? { Outcome::Moved } else { Outcome::ChangedMeanwhile })
 }
 
