@@ -211,6 +211,15 @@ fn browsers_may_call_only_from_the_origins_that_were_named() {
     assert_eq!(answer.header("access-control-allow-origin"), "https://app.example");
     assert_eq!(answer.header("access-control-allow-credentials"), "");
     assert!(answer.header("access-control-expose-headers").contains("postq-request-id"));
+    let preflight = agent()
+        .options(format!("{}/v1/sign", open.address))
+        .header("Origin", "https://app.example")
+        .header("Access-Control-Request-Method", "POST")
+        .header("Access-Control-Request-Headers", "authorization,content-type");
+    let preflight = Answer::read(preflight.call().unwrap());
+    assert_eq!(preflight.status, 200, "a preflight brings no token");
+    assert!(preflight.header("access-control-allow-methods").contains("POST"));
+    assert!(preflight.header("access-control-allow-headers").contains("authorization"));
     let url = format!("{}/nothing", open.address);
     let refusal = Answer::read(agent().get(&url).header("Origin", "https://evil.example").call().unwrap());
     assert_eq!(refusal.header("access-control-allow-origin"), "");
