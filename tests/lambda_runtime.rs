@@ -249,6 +249,24 @@ async fn every_other_lambda_has_its_route() {
     }
 }
 
+#[test]
+fn a_lambda_without_its_environment_says_what_to_set() {
+    let (empty, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(Server::start(data.path(), &[]));
+    let told = |variables: &[(&str, &str)]| {
+        let output =
+            Command::new(binary("sign")).env_clear().envs(variables.iter().copied()).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (empty, data) = (empty.path().to_str().unwrap(), data.path().to_str().unwrap());
+    assert!(told(&[]).contains("set POSTQ_DATA to the directory of the store"));
+    assert!(told(&[("POSTQ_DATA", empty)]).contains("without `vault.db`"));
+    assert!(told(&[("POSTQ_DATA", data)]).contains("set POSTQ_SIGNING_KEK to 32 random bytes in base64"));
+    let malformed = told(&[("POSTQ_DATA", data), ("POSTQ_SIGNING_KEK", "a-malformed-kek")]);
+    assert!(malformed.contains("POSTQ_SIGNING_KEK is malformed") && !malformed.contains("a-malformed"));
+}
+
 /// The answer without members that differ from call to call.
 fn without<const N: usize>(answer: &Value, members: [&str; N]) -> Value {
     let mut answer = answer.clone();

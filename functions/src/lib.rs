@@ -8,11 +8,13 @@ pub mod wiring;
 use axum::Router;
 use tracing_subscriber::EnvFilter;
 
-/// Serves one router as a Lambda until the environment ends.
+use crate::wiring::WiringError;
+
+/// Serves one router as a Lambda until the environment ends. What is wrong with its wiring is said in the log first.
 ///
 /// # Errors
-/// The runtime's own, where its API does not answer.
-pub async fn run(router: Router) -> Result<(), lambda_http::Error> {
+/// The wiring's, and the runtime's own where its API does not answer.
+pub async fn run(router: Result<Router, WiringError>) -> Result<(), lambda_http::Error> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -21,5 +23,6 @@ pub async fn run(router: Router) -> Result<(), lambda_http::Error> {
         .with_current_span(false)
         .without_time()
         .init();
+    let router = router.inspect_err(|error| tracing::error!("{error}"))?;
     lambda_http::run(router).await
 }

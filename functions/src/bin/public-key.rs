@@ -4,5 +4,5 @@ use functions::{run, wiring};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    run(wiring::public_key()?).await
+    run(wiring::public_key()).await
 }
