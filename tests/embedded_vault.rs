@@ -35,9 +35,11 @@ fn a_first_start_makes_an_organisation_and_shows_its_token_once() {
 #[test]
 fn a_bootstrap_token_is_the_first_token_and_is_not_shown() {
     let ours = Secret::generate(Environment::Test).unwrap();
-    for (preset, environment) in
-        [("any-string-of-thirty-two-characters-or-more", "live"), (ours.expose(), "test")]
-    {
+    for (preset, environment) in [
+        ("any-string-of-thirty-two-characters-or-more", "live"),
+        ("correct horse, battery staple, and a nail", "live"),
+        (ours.expose(), "test"),
+    ] {
         let data = tempfile::tempdir().unwrap();
         let mut server = Server::start(data.path(), &[("POSTQ_BOOTSTRAP_TOKEN", preset)]);
         assert!(!server.stdout.contains(preset), "{}", server.stdout);

@@ -74,7 +74,8 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
 async fn authenticate(tokens: &dyn Tokens, headers: &HeaderMap) -> Result<Caller, Error> {
     let presented = headers
         .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
+        // A token that an operator chose may hold more than ASCII.
+        .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .and_then(|(_, token)| Secret::parse(token.trim()).ok())

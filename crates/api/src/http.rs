@@ -325,9 +325,10 @@ async fn answer(request: Request, next: Next) -> Response {
     if let Some(problem) = problem {
         let kept = std::mem::take(response.headers_mut());
         response = problem.into_response(request_id.clone(), as_problem);
+        let own = response.headers().clone();
         for (name, value) in &kept {
             // What a layer added, such as CORS, is kept; the body's own headers are the new body's.
-            if !response.headers().contains_key(name) && name != header::CONTENT_LENGTH {
+            if !own.contains_key(name) && name != header::CONTENT_LENGTH {
                 response.headers_mut().append(name, value.clone());
             }
         }
