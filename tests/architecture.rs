@@ -128,7 +128,10 @@ fn faults_mended_elsewhere_stay_mended() {
     }
     let deny = read("deny.toml");
     for (name, floor) in FLOORS {
-        assert!(deny.contains(&format!("\"{name}@<{floor}\"")), "deny.toml bans {name} below {floor}");
+        assert!(
+            deny.contains(&format!("name = \"{name}\", version = \"<{floor}\"")),
+            "deny.toml bans {name} below {floor}"
+        );
     }
 }
 
