@@ -1,6 +1,11 @@
 //! The embedded vault as somebody meets it who starts it for the first time.
 
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Stdio,
+};
 
 use serde_json::json;
 use vault::{caller::Environment, token::Secret};
@@ -127,6 +132,41 @@ fn an_address_in_use_is_refused_and_nothing_is_lost() {
     assert!(log.contains("--listen"), "{log}");
     assert!(output.stdout.is_empty(), "no organisation was made, so its token was not lost");
     assert!(Server::start(other.path(), &[]).token.starts_with("pq_live_"));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let mut child = command(&[("RUST_LOG", "trace")])
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut told =
+        |name: &str| lines.find_map(|line| line.strip_prefix(name).map(|rest| rest.trim().to_owned()));
+    let (address, token) = (told("address").unwrap(), told("token").unwrap());
+    for _ in 0..3 {
+        let call =
+            agent().get(format!("{address}/v1/whoami")).header("Authorization", format!("Bearer {token}"));
+        assert_eq!(call.call().unwrap().status().as_u16(), 200);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_command_on_a_wrong_directory_makes_no_vault_there() {
+    let data = tempfile::tempdir().unwrap();
+    for args in [&["rewrap"][..], &["org", "create", "n"]] {
+        let (code, told, log) = run(args, &data.path().join("typo"), &[]);
+        assert_eq!((code, told.as_str()), (Some(1), ""), "{log}");
+        assert!(log.contains("there is no vault in") && log.contains("--data"), "{log}");
+    }
+    assert!(!data.path().join("typo").exists());
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn what_is_to_be_signed_is_named_exactly_once() {
         "not both",
     );
     invalid(&verify(json!({"publicKey": "{}", "payload": "", "signature": ""})), "publicKey", r#"{"v":1"#);
-    invalid(&verify(json!({"keyId": id, "payload": ""})), "body", "signature");
+    invalid(&verify(json!({"keyId": id, "payload": ""})), "signature", "missing");
     invalid(
         &verify(json!({"keyId": id, "payload": "", "signature": "", "encoding": "der"})),
         "encoding",
@@ -91,7 +91,7 @@ fn reserved_contexts_are_refused_before_anything_else() {
 fn a_key_is_made_only_of_what_is_known() {
     let (_data, server) = start();
     let create = |body: Value| server.call("/v1/hybrid-keys", Some(&body));
-    invalid(&create(json!({})), "body", "name");
+    invalid(&create(json!({})), "name", "missing");
     invalid(&create(json!({"name": ""})), "name", "1 to 128");
     invalid(&create(json!({"name": "x".repeat(129)})), "name", "1 to 128");
     invalid(&create(json!({"name": "a\nb"})), "name", "control");
@@ -135,9 +135,10 @@ fn a_list_is_asked_for_in_its_own_words() {
     let list = |query: &str| server.call(&format!("/v1/hybrid-keys?{query}"), None);
     invalid(&list("limit=0"), "limit", "1 to 100");
     invalid(&list("limit=101"), "limit", "1 to 100");
-    invalid(&list("limit=ten"), "limit", "digit");
+    invalid(&list("limit=ten"), "limit", "whole number");
     invalid(&list("cursor=abc"), "cursor", "nextCursor");
     invalid(&list("algorithm=rsa"), "algorithm", "mldsa65+ed25519");
+    invalid(&list("algorithm=mldsa65+ed25519"), "algorithm", "%2B");
     invalid(&list("status=dead"), "status", "revoked");
     invalid(&list("tier=4"), "tier", "0, 1, 2 or 3");
     invalid(&list("includeRevoked=yes"), "includeRevoked", "true");
@@ -159,7 +160,9 @@ fn a_body_is_json_and_says_so() {
         let sentence = refused(&post(media_type, r#"{"name":"n"}"#), 415, "unsupported_media_type");
         assert!(sentence.contains("application/json"), "{sentence}");
     }
-    assert_eq!(post("application/json; charset=utf-8", r#"{"name":"n"}"#).status, 201);
+    assert_eq!(post("application/json; charset=utf-8", r#" {"name":"n"}"#).status, 201);
+    invalid(&post("application/json", r#"["n","mldsa65+ed25519",null,null,null,{}]"#), "body", "object");
+    invalid(&post("application/json", r#"{"name": "#), "body", "EOF");
     for malformed in
         ["", "{", "[]", "nul", r#"{"name":"n"} x"#, r#"{"name":"\ud800"}"#, r#"{"name":"a","name":"b"}"#]
     {
@@ -169,4 +172,22 @@ fn a_body_is_json_and_says_so() {
     let keyed = agent().post(&url).header("Authorization", &bearer).header("Idempotency-Key", "1");
     let answer = Answer::read(keyed.send_json(json!({"name": "n"})).unwrap());
     invalid(&answer, "Idempotency-Key", "without it");
+}
+
+#[test]
+fn a_parameter_that_a_route_does_not_know_is_refused_by_its_name() {
+    let (_data, server) = start();
+    let key = server.create_key("mldsa44+ed25519");
+    let id = key["id"].as_str().unwrap();
+    let before = server.call("/v1/hybrid-keys", None).body;
+    for (path, body) in [
+        ("/v1/whoami".to_owned(), None),
+        (format!("/v1/hybrid-keys/{id}"), None),
+        ("/v1/hybrid-keys".to_owned(), Some(json!({"name": "n"}))),
+        ("/v1/sign".to_owned(), Some(json!({"keyId": id, "payload": ""}))),
+        ("/v1/verify".to_owned(), Some(json!({"keyId": id, "payload": "", "signature": ""}))),
+    ] {
+        invalid(&server.call(&format!("{path}?dryRun=true"), body.as_ref()), "dryRun", "no query parameters");
+    }
+    assert_eq!(server.call("/v1/hybrid-keys", None).body, before, "no key was made");
 }

@@ -18,6 +18,7 @@ pub async fn run(router: Result<Router, WiringError>) -> Result<(), lambda_http:
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .log_internal_errors(false)
         .json()
         .flatten_event(true)
         .with_current_span(false)

@@ -26,9 +26,7 @@ pub enum WiringError {
     #[error("set POSTQ_DATA to the directory of the store's file")]
     NoData,
     /// A directory without a store.
-    #[error(
-        "POSTQ_DATA names a directory without `vault.db`; `postq-vault org create NAME --data DIR` makes one"
-    )]
+    #[error("POSTQ_DATA names a directory without `vault.db`; `postq-vault serve --data DIR` makes one")]
     NoStore,
     /// The store does not open.
     #[error(transparent)]

@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 use vault::{Error, Timestamp, id::RequestId};
 
 pub use incoming::MAX_BODY;
-pub(crate) use incoming::{JsonBody, KeyPath, Params, drain};
+pub(crate) use incoming::{JsonBody, KeyPath, NoParams, Params, drain};
 pub use origin::{NoOrigin, Origin};
 
 /// The header that carries a request's id.

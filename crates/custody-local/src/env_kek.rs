@@ -38,13 +38,13 @@ pub enum EnvKekError {
     Missing,
     /// It is set, to something else.
     #[error(
-        "{variable} is malformed: {source}; set it to 32 random bytes in base64, as `openssl rand -base64 32` prints them"
+        "{variable} is malformed: {fault}; set it to 32 random bytes in base64, as `openssl rand -base64 32` prints them"
     )]
     Malformed {
         /// Which variable.
         variable: &'static str,
         /// What is wrong with it.
-        source: KekError,
+        fault: KekError,
     },
 }
 
@@ -125,9 +125,9 @@ impl EnvKek {
     /// [`EnvKekError`], which says what to set.
     pub fn from_variables(current: Option<&str>, previous: Option<&str>) -> Result<Self, EnvKekError> {
         let read = |variable, value: Option<&str>| match value.filter(|value| !value.trim().is_empty()) {
-            Some(value) => Kek::from_base64(value)
-                .map(Some)
-                .map_err(|source| EnvKekError::Malformed { variable, source }),
+            Some(value) => {
+                Kek::from_base64(value).map(Some).map_err(|fault| EnvKekError::Malformed { variable, fault })
+            }
             None => Ok(None),
         };
         let current = read(KEK_VARIABLE, current)?.ok_or(EnvKekError::Missing)?;

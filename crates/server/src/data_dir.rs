@@ -70,13 +70,27 @@ impl DataDir {
     }
 }
 
+/// Opens a data directory that [`open_or_create`] made.
+///
+/// # Errors
+/// A sentence that says what to set or where to look; a directory without a store is one of them.
+pub async fn open(dir: &Path, variables: KekVariables) -> anyhow::Result<DataDir> {
+    if !dir.join(STORE_FILE).exists() {
+        bail!(
+            "there is no vault in `{}`; name its directory with --data. `postq-vault serve` makes one",
+            dir.display()
+        );
+    }
+    open_or_create(dir, variables).await
+}
+
 /// Opens a data directory, making it where there is none; another process that opens it waits until it is released or
 /// this one ends. It refuses a set of key-encryption keys that leaves a row
 /// unreadable.
 ///
 /// # Errors
 /// A sentence that says what to set or where to look.
-pub async fn open(dir: &Path, variables: KekVariables) -> anyhow::Result<DataDir> {
+pub async fn open_or_create(dir: &Path, variables: KekVariables) -> anyhow::Result<DataDir> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -118,8 +132,9 @@ async fn refuse_missing_keks(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> 
     let missing: Vec<String> =
         missing.into_iter().map(|(kek, rows)| format!("{kek} ({rows} keys)")).collect();
     bail!(
-        "keys are wrapped under key-encryption keys that are not loaded: {}. Set {PREVIOUS_KEK_VARIABLE} to the one in \
-         question and run `postq-vault rewrap`; nothing was changed",
+        "keys are wrapped under key-encryption keys that are not loaded: {}. Start with {KEK_VARIABLE} set to the one that is \
+         named; only to leave it for good, set {PREVIOUS_KEK_VARIABLE} to it, {KEK_VARIABLE} to the new one, and run \
+         `postq-vault rewrap`. Nothing was changed",
         missing.join(", ")
     )
 }
@@ -183,21 +198,30 @@ mod tests {
     async fn a_first_start_makes_a_private_kek_and_the_next_one_finds_it() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("data");
-        let first = open(&dir, KekVariables::default()).await.unwrap();
+        let first = open_or_create(&dir, KekVariables::default()).await.unwrap();
         let file = first.new_kek.clone().unwrap();
         for private in [&file, &dir.join(STORE_FILE)] {
             assert_eq!(fs::metadata(private).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
         drop(first);
-        assert!(open(&dir, KekVariables::default()).await.unwrap().new_kek.is_none());
+        assert!(open_or_create(&dir, KekVariables::default()).await.unwrap().new_kek.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_directory_without_a_vault_is_not_made_one_in_passing() {
+        let dir = tempfile::tempdir().unwrap();
+        let refusal = open(dir.path(), KekVariables::default()).await.err().unwrap().to_string();
+        assert!(refusal.contains("there is no vault in"), "{refusal}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[tokio::test]
     async fn a_malformed_kek_says_what_to_set_and_is_not_repeated() {
         let dir = tempfile::tempdir().unwrap();
         let current = Some(Zeroizing::new("a-secret-that-is-malformed".to_owned()));
-        let refusal = open(dir.path(), KekVariables { current, previous: None }).await.err().unwrap();
+        let refusal =
+            open_or_create(dir.path(), KekVariables { current, previous: None }).await.err().unwrap();
         let refusal = format!("{refusal:#}");
         assert!(refusal.contains(KEK_VARIABLE) && refusal.contains("32 random bytes"), "{refusal}");
         assert!(!refusal.contains("a-secret"), "{refusal}");
@@ -207,8 +231,11 @@ mod tests {
     async fn a_kek_that_is_set_to_nothing_is_not_replaced_by_one_beside_the_data() {
         let dir = tempfile::tempdir().unwrap();
         let current = Some(Zeroizing::new(" ".to_owned()));
-        let refusal =
-            open(dir.path(), KekVariables { current, previous: None }).await.err().unwrap().to_string();
+        let refusal = open_or_create(dir.path(), KekVariables { current, previous: None })
+            .await
+            .err()
+            .unwrap()
+            .to_string();
         assert!(refusal.contains("set POSTQ_SIGNING_KEK to 32 random bytes"), "{refusal}");
         assert!(!dir.path().join(KEK_FILE).exists());
     }
@@ -217,7 +244,7 @@ mod tests {
     async fn a_directory_in_use_does_not_start_under_another_kek_or_none() {
         let dir = tempfile::tempdir().unwrap();
         let (old, new) = (Kek::generate().unwrap(), Kek::generate().unwrap());
-        let opened = open(dir.path(), variables(Some(&old), None)).await.unwrap();
+        let opened = open_or_create(dir.path(), variables(Some(&old), None)).await.unwrap();
         let ports =
             vault::ops::create_org::Ports { custody: opened.custody.clone(), writes: opened.store.clone() };
         let request = vault::ops::create_org::Request {
@@ -228,10 +255,11 @@ mod tests {
         vault::ops::create_org::create_org(&ports, request).await.unwrap();
         drop(opened);
 
-        let refusal = open(dir.path(), KekVariables::default()).await.err().unwrap().to_string();
+        let refusal = open_or_create(dir.path(), KekVariables::default()).await.err().unwrap().to_string();
         assert!(refusal.contains("POSTQ_SIGNING_KEK"), "{refusal}");
-        let refusal = open(dir.path(), variables(Some(&new), None)).await.err().unwrap().to_string();
+        let refusal =
+            open_or_create(dir.path(), variables(Some(&new), None)).await.err().unwrap().to_string();
         assert!(refusal.contains(&old.derive_id().to_string()) && refusal.contains("(1 keys)"), "{refusal}");
-        assert!(open(dir.path(), variables(Some(&new), Some(&old))).await.is_ok());
+        assert!(open_or_create(dir.path(), variables(Some(&new), Some(&old))).await.is_ok());
     }
 }

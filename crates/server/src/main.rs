@@ -37,6 +37,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the API over the embedded store; a first start makes an organisation and prints its first token
+    #[command(
+        after_help = "Variables: POSTQ_SIGNING_KEK and POSTQ_SIGNING_KEK_PREVIOUS, key-encryption keys of 32 bytes in \
+        base64; POSTQ_BOOTSTRAP_TOKEN, presets the first token; RUST_LOG, what is logged"
+    )]
     Serve {
         #[command(flatten)]
         data: Data,
@@ -102,14 +106,20 @@ async fn main() -> ExitCode {
 
 async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &str) -> anyhow::Result<ExitCode> {
     let origins = Origin::list(cors_origins)?;
-    let data = open(dir).await?;
+    let data = data_dir::open_or_create(dir, KekVariables::from_env()?).await?;
+    warn_of_new_kek(&data);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; name another address with --listen"))?;
     let address = listener.local_addr()?;
 
     let token = if data.store.any_org().await? {
-        "token    shown when its organisation was made; `postq-vault org create NAME` makes another"
+        if std::env::var_os(BOOTSTRAP_VARIABLE).is_some() {
+            tracing::info!(
+                "{BOOTSTRAP_VARIABLE} is read at the first start alone; the tokens that were made stay as they are"
+            );
+        }
+        "token    shown at the first start; `postq-vault org create NAME` makes another organisation, with keys of its own"
             .to_owned()
             .into()
     } else {
@@ -170,7 +180,7 @@ async fn first_org(data: &DataDir) -> anyhow::Result<Zeroizing<String>> {
 }
 
 async fn make_org(dir: &Path, name: String, test: bool) -> anyhow::Result<ExitCode> {
-    let data = open(dir).await?;
+    let data = data_dir::open(dir, KekVariables::from_env()?).await?;
     let environment = if test { Environment::Test } else { Environment::Live };
     let request = create_org::Request { name, environment, token: None };
     let made = create_org::create_org(&org_ports(&data), request).await?;
@@ -180,7 +190,7 @@ async fn make_org(dir: &Path, name: String, test: bool) -> anyhow::Result<ExitCo
 }
 
 async fn move_keys(dir: &Path) -> anyhow::Result<ExitCode> {
-    let data = open(dir).await?;
+    let data = data_dir::open(dir, KekVariables::from_env()?).await?;
     data.release()?;
     let done = rewrap::rewrap(&server::rewrap_ports(&data.store, &data.custody)).await?;
     println!("moved              {}", done.moved);
@@ -202,8 +212,7 @@ async fn move_keys(dir: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-async fn open(dir: &Path) -> anyhow::Result<DataDir> {
-    let data = data_dir::open(dir, KekVariables::from_env()?).await?;
+fn warn_of_new_kek(data: &DataDir) {
     if let Some(file) = &data.new_kek {
         tracing::warn!(
             file = %file.display(),
@@ -211,7 +220,6 @@ async fn open(dir: &Path) -> anyhow::Result<DataDir> {
              vault out: whoever copies this directory has every key. Elsewhere, set POSTQ_SIGNING_KEK"
         );
     }
-    Ok(data)
 }
 
 fn org_ports(data: &DataDir) -> create_org::Ports {
@@ -241,10 +249,14 @@ async fn overdue(stopped: tokio::sync::oneshot::Receiver<()>) {
     }
 }
 
-/// To standard error: for people on a terminal, else JSON lines. `RUST_LOG` chooses.
+/// To standard error: for people on a terminal, else JSON lines. `RUST_LOG` chooses. A log that cannot be written (a full disk, a
+/// closed pipe) is no reason to stop, and telling of it on that very log would panic.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         log.with_target(false).init();
     } else {

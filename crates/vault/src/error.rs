@@ -42,7 +42,7 @@ pub enum Error {
     ReservedContext,
     /// The payload is over the limit.
     #[error(
-        "a payload has at most {limit} bytes; hash a larger one yourself and send the digest as `prehash`: the signature \
+        "a payload has at most {limit} bytes; hash a larger one yourself and send the digest as `prehash`: what is signed \
          is the same"
     )]
     PayloadTooLarge {

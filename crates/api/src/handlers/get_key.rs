@@ -5,7 +5,7 @@ use vault::ops::get_key;
 
 use crate::{
     auth::Authenticated,
-    http::{self, ErrorBody, Failure, KeyPath, Success},
+    http::{self, ErrorBody, Failure, KeyPath, NoParams, Success},
 };
 
 /// Show a hybrid key
@@ -24,6 +24,7 @@ use crate::{
 pub(crate) async fn get_key(
     State(ports): State<get_key::Ports>,
     Authenticated(caller): Authenticated,
+    _: NoParams,
     KeyPath(id): KeyPath,
 ) -> Result<Response, Failure> {
     Ok(http::ok(get_key::get_key(&ports, &caller, &id).await?))

@@ -5,7 +5,7 @@ use vault::ops::whoami;
 
 use crate::{
     auth::Authenticated,
-    http::{self, ErrorBody, Failure, Success},
+    http::{self, ErrorBody, Failure, NoParams, Success},
 };
 
 /// Tell what the presented token is
@@ -19,6 +19,7 @@ use crate::{
 pub(crate) async fn whoami(
     State(ports): State<whoami::Ports>,
     Authenticated(caller): Authenticated,
+    _: NoParams,
 ) -> Result<Response, Failure> {
     Ok(http::ok(whoami::whoami(&ports, &caller).await?))
 }

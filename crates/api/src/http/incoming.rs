@@ -36,7 +36,12 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         if !is_json(headers) {
             return Err(Failure::MediaType);
         }
+        refuse_query(request.uri().query())?;
         let body = read(request.into_body()).await?;
+        // A list would be taken for the members in their order, whatever that comes to be.
+        if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(Error::invalid("body", "send a JSON object").into());
+        }
         let mut parser = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| invalid(&error, "body"))?;
         parser.end().map_err(|error| Error::invalid("body", error))?;
@@ -105,10 +110,44 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// That a route without parameters was sent none.
+pub(crate) struct NoParams;
+
+impl<S: Sync> FromRequestParts<S> for NoParams {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
+        refuse_query(parts.uri.query()).map(|()| Self)
+    }
+}
+
+fn refuse_query(query: Option<&str>) -> Result<(), Failure> {
+    match form_urlencoded::parse(query.unwrap_or_default().as_bytes()).next() {
+        Some((name, _)) => Err(Error::invalid(name, "this route takes no query parameters").into()),
+        None => Ok(()),
+    }
+}
+
+/// Puts a parser's complaint into the words of the API: the member by its name, and no positions in a text that a client
+/// made.
 fn invalid<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &str) -> Error {
+    let complaint = error.inner().to_string();
+    let complaint = complaint.split(" at line ").next().unwrap_or_default();
+    let missing = complaint.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
     let path = error.path().to_string();
-    let field = if path == "." { whole.to_owned() } else { path };
-    Error::invalid(field, error.inner())
+    let field = match (missing, path.as_str()) {
+        (Some(missing), ".") => missing.to_owned(),
+        (_, ".") => whole.to_owned(),
+        _ if complaint.starts_with("EOF while parsing") => whole.to_owned(),
+        _ => path,
+    };
+    let reason = match complaint {
+        _ if missing.is_some() => "it is missing",
+        "invalid digit found in string" => "expected a whole number",
+        complaint => complaint,
+    };
+    let hint = if whole == "query" && field == "algorithm" { "; in a URL, + is written %2B" } else { "" };
+    Error::invalid(field, format_args!("{reason}{hint}"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

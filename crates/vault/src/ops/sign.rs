@@ -51,8 +51,8 @@ pub struct Request {
     /// The payload, base64, 0 bytes to 4 MiB.
     #[schema(value_type = Option<String>, format = Byte)]
     pub payload: Option<Base64>,
-    /// The payload's digest by the algorithm's hash, base64: SHA-256 for `mldsa44+ecdsa-p256`, else SHA-512. The signature
-    /// is the same as for the payload itself.
+    /// The payload's digest by the algorithm's hash, base64: SHA-256 for `mldsa44+ecdsa-p256`, else SHA-512. A signature
+    /// made either way verifies either way.
     #[schema(value_type = Option<String>, format = Byte)]
     pub prehash: Option<Base64>,
     /// 0 to 255 bytes, base64; empty if left out. It must not begin with `postq-vault`.
