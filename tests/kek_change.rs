@@ -116,10 +116,7 @@ fn rewrap_can_be_killed_at_any_moment_and_run_again() {
 fn rewrap_leaves_a_forged_row_as_it_is_and_names_it() {
     let data = tempfile::tempdir().unwrap();
     let (old, new) = (kek(), kek());
-    let first = server(data.path(), &[(CURRENT, &old)]);
-    let keys = make_keys(&first, 3);
-    drop(first);
-    let database = Connection::open(data.path().join("vault.db")).unwrap();
+    let (keys, database) = three_keys(data.path(), &old);
     database.execute("UPDATE keys SET kek_provider = 'aws-kms' WHERE id = ?1", [&keys[0]]).unwrap();
     database.execute("UPDATE keys SET public_key = 'x' WHERE id = ?1", [&keys[1]]).unwrap();
     let (code, told, _) = run(&["rewrap"], data.path(), &[(CURRENT, &new), (PREVIOUS, &old)]);
@@ -131,10 +128,7 @@ fn rewrap_leaves_a_forged_row_as_it_is_and_names_it() {
 fn a_damaged_tag_stops_neither_the_start_nor_the_other_keys() {
     let data = tempfile::tempdir().unwrap();
     let (old, new) = (kek(), kek());
-    let first = server(data.path(), &[(CURRENT, &old)]);
-    let keys = make_keys(&first, 3);
-    drop(first);
-    let database = Connection::open(data.path().join("vault.db")).unwrap();
+    let (keys, database) = three_keys(data.path(), &old);
     database.execute("UPDATE keys SET record_tag = x'01' WHERE id = ?1", [&keys[0]]).unwrap();
     database.execute("UPDATE keys SET record_tag = NULL WHERE id = ?1", [&keys[1]]).unwrap();
     let both = [(CURRENT, new.as_str()), (PREVIOUS, old.as_str())];
@@ -143,6 +137,14 @@ fn a_damaged_tag_stops_neither_the_start_nor_the_other_keys() {
     assert_eq!((code, counts(&told)), (Some(1), [2, 0, 0, 2]), "{told}");
     // What cannot sign under any key needs none: the previous one can go.
     all_sign(&server(data.path(), &[(CURRENT, &new)]), &keys[2..]);
+}
+
+/// A stopped vault with three user keys, and an intruder's connection to its database.
+fn three_keys(data: &Path, kek: &str) -> (Vec<String>, Connection) {
+    let first = server(data, &[(CURRENT, kek)]);
+    let keys = make_keys(&first, 3);
+    drop(first);
+    (keys, Connection::open(data.join("vault.db")).unwrap())
 }
 
 /// The numbers of moved, already current, changed meanwhile, refused.

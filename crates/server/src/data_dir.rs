@@ -85,8 +85,7 @@ pub async fn open(dir: &Path, variables: KekVariables) -> anyhow::Result<DataDir
 }
 
 /// Opens a data directory, making it where there is none; another process that opens it waits until it is released or
-/// this one ends. It refuses a set of key-encryption keys that leaves a row
-/// unreadable.
+/// this one ends. It refuses a set of key-encryption keys that leaves a row unreadable.
 ///
 /// # Errors
 /// A sentence that says what to set or where to look.
