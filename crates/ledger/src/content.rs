@@ -24,6 +24,14 @@ const MAX_INTEGER: u64 = (1 << 53) - 1;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Content(Map<String, Value>);
 
+/// A ledger entry's payload as somebody hands it over, free of the same: a verifier that parsed it in another way than the
+/// vault wrote it would hash something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload(Value);
+
+/// What a caller supplied stands two levels down in a payload.
+const PAYLOAD_DEPTH: usize = MAX_DEPTH + 2;
+
 /// Why content is refused although it parses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContentError {
@@ -77,6 +85,33 @@ impl<'de> Deserialize<'de> for Content {
     }
 }
 
+impl Payload {
+    /// The payload, always an object.
+    #[must_use]
+    pub const fn as_value(&self) -> &Value {
+        &self.0
+    }
+
+    pub(crate) const fn new(object: Value) -> Self {
+        Self(object)
+    }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match (Strict { depth: PAYLOAD_DEPTH }).deserialize(deserializer)? {
+            object @ Value::Object(_) => Ok(Self(object)),
+            _ => Err(de::Error::custom("expected an object")),
+        }
+    }
+}
+
+impl serde::Serialize for Payload {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
 impl serde::Serialize for Content {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
@@ -93,7 +128,7 @@ impl Strict {
         let depth = self
             .depth
             .checked_sub(1)
-            .ok_or_else(|| E::custom(format_args!("nested deeper than {MAX_DEPTH} levels")))?;
+            .ok_or_else(|| E::custom("nested too deeply: what a caller supplies has at most 8 levels"))?;
         Ok(Self { depth })
     }
 }

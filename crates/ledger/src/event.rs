@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{canonical, sha256};
+use crate::{Payload, canonical, sha256};
 
 /// What happened. The names are those of the ledger, for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,9 +23,54 @@ pub enum EventType {
     /// A signature was checked.
     #[serde(rename = "signature.verified")]
     SignatureVerified,
+    /// A key was followed by another.
+    #[serde(rename = "key.rotated")]
+    KeyRotated,
+    /// A key was revoked.
+    #[serde(rename = "key.revoked")]
+    KeyRevoked,
     /// An API token was made.
     #[serde(rename = "api_key.created")]
     ApiKeyCreated,
+    /// An API token was revoked.
+    #[serde(rename = "api_key.revoked")]
+    ApiKeyRevoked,
+    /// A caller's own.
+    #[serde(rename = "custom.event")]
+    Custom,
+}
+
+impl EventType {
+    /// Every type that this version writes.
+    pub const ALL: [Self; 10] = [
+        Self::KeyCreated,
+        Self::KeyRotated,
+        Self::KeyRevoked,
+        Self::SignatureIssued,
+        Self::SignatureWithheld,
+        Self::SignatureRefused,
+        Self::SignatureVerified,
+        Self::ApiKeyCreated,
+        Self::ApiKeyRevoked,
+        Self::Custom,
+    ];
+
+    /// The name in the ledger.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::KeyCreated => "key.created",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyRevoked => "key.revoked",
+            Self::SignatureIssued => "signature.issued",
+            Self::SignatureWithheld => "signature.withheld",
+            Self::SignatureRefused => "signature.refused",
+            Self::SignatureVerified => "signature.verified",
+            Self::ApiKeyCreated => "api_key.created",
+            Self::ApiKeyRevoked => "api_key.revoked",
+            Self::Custom => "custom.event",
+        }
+    }
 }
 
 /// One event of an organisation. Its place (`seq`) comes later and is no part of it.
@@ -52,7 +97,21 @@ impl Event {
     /// The canonical payload without `seq`.
     #[must_use]
     pub fn canonical_without_seq(&self) -> Vec<u8> {
-        canonical(&json!({
+        canonical(&self.members())
+    }
+
+    /// The payload of the event's entry, at its place.
+    #[must_use]
+    pub fn payload(&self, seq: u64) -> Payload {
+        let mut payload = self.members();
+        if let Some(members) = payload.as_object_mut() {
+            members.insert("seq".to_owned(), seq.into());
+        }
+        Payload::new(payload)
+    }
+
+    fn members(&self) -> Value {
+        json!({
             "actorId": self.actor_id,
             "data": self.data,
             "eventType": self.event_type,
@@ -61,7 +120,7 @@ impl Event {
             "org": self.org,
             "subjectId": self.subject_id,
             "v": 1,
-        }))
+        })
     }
 
     /// SHA-256 over the canonical payload without `seq`: given to the caller at once, so that an event that never appears

@@ -1,15 +1,41 @@
-//! The audit ledger's formats: what an event is, how it is written down, and its digest.
+//! The audit ledger's formats, and the verifiers that believe none of them.
 //!
-//! In scope: [`Event`] and its payload, canonical JSON ([`canonical`], RFC 8785), the digest that a caller is given at once
-//! ([`Event::derive_digest`]), and the rule for content that callers put into events ([`Content`]).
+//! In scope: an [`Event`] and its [`Entry`] in the hash chain, canonical JSON ([`canonical`], RFC 8785), the rule for what
+//! callers put into events ([`Content`]), the Merkle tree (RFC 6962, [`tree`]) and the [`Tiles`] that it is kept in, a
+//! [`Checkpoint`], the [`Succession`] of one key by another, a [`Bundle`] and its ranges, a [`Lineage`] and a [`Receipt`].
 //!
-//! Out of scope: who may write, where events are kept, clocks, randomness and anything asynchronous. The crate builds for
+//! Every verifier answers with the first thing that is wrong, by its place, or with what was checked and what was
+//! [`Anchored`] by what the verifier knew before ([`Pins`]).
+//!
+//! Out of scope: who may write, where anything is kept, clocks, randomness and anything asynchronous. The crate builds for
 //! `wasm32-unknown-unknown`.
 
+mod bundle;
 mod canonical;
+mod checkpoint;
 mod content;
+mod entry;
 mod event;
+mod evidence;
+mod hexes;
+mod lineage;
+mod receipt;
+mod succession;
+mod tiles;
+pub mod tree;
 
+pub use bundle::{
+    BUNDLE_VERSION, Bundle, BundleError, BundleFault, BundleVerified, BundleVerifier, Part, Range,
+};
 pub use canonical::{canonical, sha256};
-pub use content::{Content, ContentError, MAX_DEPTH};
+pub use checkpoint::{Checkpoint, CheckpointBody, CheckpointError, SigningKey};
+pub use content::{Content, ContentError, MAX_DEPTH, Payload};
+pub use entry::{Entry, EntryError, Fields, LoggedEntry, LoggedError, NO_ENTRY, entry_hash};
 pub use event::{Event, EventType};
+pub use evidence::{
+    Anchored, CheckpointPin, Consistency, EvidenceError, Ledger, LedgerEvidence, LedgerPin, Pins,
+};
+pub use lineage::{Lineage, LineageError, LineageKey, LineageVerified};
+pub use receipt::{RECEIPT_VERSION, Receipt, ReceiptError, ReceiptVerified, Revocation, Signed};
+pub use succession::{LineError, Line, LinkError, Party, SUCCESSION_TYPE, Statement, Succession};
+pub use tiles::{MissingTile, TILE_WIDTH, TileId, Tiles, Wanted, edge};

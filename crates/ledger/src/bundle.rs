@@ -1,0 +1,427 @@
+//! A bundle: entries, checkpoints and keys, all that a verifier needs offline; whole, or page by page.
+//!
+//! A whole bundle ends at its newest checkpoint. That something was cut off after an older one shows only against a
+//! checkpoint that was seen before: see [`crate::CheckpointPin`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use composite::FINGERPRINT_LEN;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Anchored, Checkpoint, Entry, EntryError, EvidenceError, Fields, Ledger, Pins, SigningKey, Succession,
+    entry::NO_ENTRY,
+    hexes::{self, HexError},
+    tree::{Accumulator, Hash, ProofError, leaf_hash},
+};
+
+/// The version of bundles that this crate knows.
+pub const BUNDLE_VERSION: u64 = 1;
+
+/// A bundle, or a range of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bundle {
+    /// [`BUNDLE_VERSION`].
+    pub version: u64,
+    /// `org_…`
+    pub org: String,
+    /// When it was put together.
+    pub generated_at: String,
+    /// The entries, in their order.
+    pub entries: Vec<Entry>,
+    /// All checkpoints, oldest first; of a range, the one that its hashes lead to.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Every ledger key, oldest first.
+    pub signing_keys: Vec<SigningKey>,
+    /// The links between them, proven in the newest checkpoint here.
+    pub successions: Vec<Succession>,
+    /// Where a range stands; null in a whole bundle, and where a range has no entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<Range>,
+}
+
+/// Where a range stands in the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Range {
+    /// The first entry's place.
+    pub since: u64,
+    /// The last one's.
+    pub until: u64,
+    /// The size of the tree that the hashes are of.
+    pub tree_size: u64,
+    /// The hash of the entry before the first.
+    pub prev_hash_hex: String,
+    /// The roots of the maximal nodes wholly before.
+    pub left_hex: Vec<String>,
+    /// The roots of the maximal nodes wholly after.
+    pub right_hex: Vec<String>,
+}
+
+/// Which part of a bundle is bad.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The bundle as a whole.
+    Bundle,
+    /// The entry of this place.
+    Entry(u64),
+    /// The checkpoint over so many entries.
+    Checkpoint(u64),
+    /// What says where a range stands.
+    Range,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bundle => f.write_str("the bundle"),
+            Self::Entry(seq) => write!(f, "entry {seq}"),
+            Self::Checkpoint(size) => write!(f, "the checkpoint of {size} entries"),
+            Self::Range => f.write_str("the range"),
+        }
+    }
+}
+
+/// The first thing that is wrong with a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{part}: {why}")]
+pub struct BundleError {
+    /// Where.
+    pub part: Part,
+    /// What.
+    pub why: BundleFault,
+}
+
+/// What can be wrong with a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BundleFault {
+    /// A version that this crate does not know.
+    #[error("its version is {0}, and version 1 is known here")]
+    Version(u64),
+    /// A page of another organisation than the pages before.
+    #[error("it is of another organisation than what came before")]
+    Org,
+    /// No checkpoint, or more than the one that a range has.
+    #[error("it has {0} checkpoints")]
+    Checkpoints(usize),
+    /// The checkpoints are not in their order.
+    #[error("the checkpoints are not in the order of their sizes")]
+    CheckpointOrder,
+    /// More or fewer entries than the newest checkpoint or the range says.
+    #[error("it has {found} entries where {expected} are expected")]
+    Entries {
+        /// How many there should be.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// A page that does not go on where the one before ended.
+    #[error("it begins at entry {found}, and entry {expected} is next")]
+    Next {
+        /// Where it should begin.
+        expected: u64,
+        /// Where it does.
+        found: u64,
+    },
+    /// A hash that is none, or another one than is known from the pages before.
+    #[error("`{0}` is malformed, or not what came before")]
+    Field(&'static str),
+    /// The entry is not what a vault would have written there.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The first entry does not tell of the ledger's first key.
+    #[error("the first entry is not the creation of the ledger's first key")]
+    FirstEntry,
+    /// A key that was already followed is followed again.
+    #[error("fork: a second successor of one key")]
+    Fork,
+    /// The entries lead to another root.
+    #[error("the entries lead to another root than it says")]
+    Root,
+    /// The numbers of hashes around the range are not the tree's.
+    #[error("the hashes around the range do not fit the tree: {0}")]
+    Around(ProofError),
+    /// The ledger's keys, a checkpoint's signature, or a pin.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+}
+
+/// What was found about a bundle in which nothing is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleVerified {
+    /// The first entry that was checked, and how many.
+    pub since: u64,
+    /// How many entries were checked.
+    pub entries: u64,
+    /// How many entries the newest checkpoint covers.
+    pub tree_size: u64,
+    /// Its root, to be pinned.
+    pub root: Hash,
+    /// Whether every entry from the first to the newest checkpoint was checked.
+    pub complete: bool,
+    /// What pins vouch for.
+    pub anchored: Anchored,
+}
+
+impl Bundle {
+    /// Checks a whole bundle, or one range by itself.
+    ///
+    /// # Errors
+    /// [`BundleError`]: the first thing that is wrong.
+    pub fn check(&self, pins: &Pins) -> Result<BundleVerified, BundleError> {
+        let mut verifier = BundleVerifier::new(pins.clone());
+        verifier.page(self)?;
+        verifier.finish()
+    }
+}
+
+/// Checks a bundle page by page: each as it comes, each after the one before.
+pub struct BundleVerifier {
+    pins: Pins,
+    state: Option<State>,
+}
+
+struct State {
+    since: u64,
+    previous: Hash,
+    tree: Accumulator,
+    /// The newest checkpoint, and what makes it believable.
+    ledger: Ledger,
+    /// Roots that the entries must come to, by size.
+    expected: BTreeMap<u64, Hash>,
+    /// Keys that were followed.
+    followed: BTreeSet<String>,
+    first_key: Option<[u8; FINGERPRINT_LEN]>,
+    /// The largest pinned checkpoint that the entries came to.
+    pinned: Option<u64>,
+}
+
+impl BundleVerifier {
+    /// A verifier that has seen nothing.
+    #[must_use]
+    pub const fn new(pins: Pins) -> Self {
+        Self { pins, state: None }
+    }
+
+    /// How many entries were checked so far, up to the next expected place.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.tree.size())
+    }
+
+    /// Checks the next page. After an error the verifier is where it was.
+    ///
+    /// # Errors
+    /// [`BundleError`]: the first thing that is wrong.
+    pub fn page(&mut self, bundle: &Bundle) -> Result<(), BundleError> {
+        let next = page(&self.pins, self.state.as_ref(), bundle)?;
+        self.state = Some(next);
+        Ok(())
+    }
+
+    /// What was found.
+    ///
+    /// # Errors
+    /// [`BundleError`] where there was no page, or the pins tell of more than there is.
+    pub fn finish(self) -> Result<BundleVerified, BundleError> {
+        let state = self.state.ok_or_else(|| bad(Part::Bundle, BundleFault::Checkpoints(0)))?;
+        let ledger = &state.ledger;
+        let mut anchored = Anchored { checkpoint: state.pinned, ..Anchored::default() };
+        for pin in self.pins.ledgers.iter().filter(|pin| pin.org == ledger.org) {
+            anchored.ledger |= ledger.is_anchored_by(&pin.fingerprint);
+            let seen = pin.checkpoint.as_ref().map_or(0, |seen| seen.tree_size);
+            if seen > ledger.tree_size {
+                let rolled_back = EvidenceError::RolledBack { pinned: seen, found: ledger.tree_size };
+                return Err(bad(Part::Bundle, rolled_back.into()));
+            }
+        }
+        Ok(BundleVerified {
+            since: state.since,
+            entries: state.tree.size() - state.since,
+            tree_size: ledger.tree_size,
+            root: ledger.root,
+            complete: state.since == 0
+                && state.tree.size() == ledger.tree_size
+                && state.expected.is_empty(),
+            anchored,
+        })
+    }
+}
+
+fn page(pins: &Pins, before: Option<&State>, bundle: &Bundle) -> Result<State, BundleError> {
+    let whole = |fault| bad(Part::Bundle, fault);
+    if bundle.version != BUNDLE_VERSION {
+        return Err(whole(BundleFault::Version(bundle.version)));
+    }
+    if before.is_some_and(|state| state.ledger.org != bundle.org) {
+        return Err(whole(BundleFault::Org));
+    }
+    let count = bundle.checkpoints.len();
+    let newest = bundle.checkpoints.last().ok_or_else(|| whole(BundleFault::Checkpoints(count)))?;
+    if bundle.range.as_ref().is_some_and(|range| count != 1 || range.tree_size != newest.tree_size) {
+        return Err(whole(BundleFault::Checkpoints(count)));
+    }
+    if !bundle.checkpoints.iter().is_sorted_by(|a, b| a.tree_size < b.tree_size) {
+        return Err(whole(BundleFault::CheckpointOrder));
+    }
+    let ledger = Ledger::check(&bundle.org, newest, &bundle.signing_keys, &bundle.successions)
+        .map_err(|why| whole(why.into()))?;
+
+    let mut state = begin(before, bundle, ledger)?;
+    for checkpoint in &bundle.checkpoints {
+        let part = || Part::Checkpoint(checkpoint.tree_size);
+        let root = state.ledger.check_older(checkpoint).map_err(|why| bad(part(), why.into()))?;
+        state.expect(checkpoint.tree_size, root).map_err(|fault| bad(part(), fault))?;
+    }
+    for entry in &bundle.entries {
+        state.take(entry, pins)?;
+    }
+    let newest = state.ledger.tree_size;
+    let right = match &bundle.range {
+        Some(range) => hexes::parse_all(&range.right_hex)
+            .map_err(|HexError| bad(Part::Range, BundleFault::Field("rightHex")))?,
+        None => Vec::new(),
+    };
+    match state.tree.root_with(newest, &right) {
+        Ok(root) if root == state.ledger.root => Ok(state),
+        Ok(_) => Err(bad(Part::Checkpoint(newest), BundleFault::Root)),
+        Err(why) => Err(bad(Part::Range, BundleFault::Around(why))),
+    }
+}
+
+/// Where the page begins, checked against where the one before ended.
+fn begin(before: Option<&State>, bundle: &Bundle, ledger: Ledger) -> Result<State, BundleError> {
+    let found = u64::try_from(bundle.entries.len()).unwrap_or(u64::MAX);
+    let next = before.map_or(0, |state| state.tree.size());
+    let expected = match &bundle.range {
+        Some(range) if range.since <= range.until && range.until < range.tree_size => {
+            range.until - range.since + 1
+        }
+        Some(_) => return Err(bad(Part::Range, BundleFault::Field("until"))),
+        // Without a range it is whole, or the empty page after the last one.
+        None => ledger.tree_size.saturating_sub(next),
+    };
+    if found != expected {
+        return Err(bad(Part::Bundle, BundleFault::Entries { expected, found }));
+    }
+    let mut state = match (before, &bundle.range) {
+        (Some(state), _) => State {
+            ledger,
+            previous: state.previous,
+            tree: state.tree.clone(),
+            expected: state.expected.clone(),
+            followed: state.followed.clone(),
+            ..*state
+        },
+        (None, None) => State::new(ledger, 0, NO_ENTRY, Accumulator::default()),
+        (None, Some(range)) => {
+            let (previous, left) = range.around()?;
+            let tree = Accumulator::from_peaks(range.since, left)
+                .map_err(|why| bad(Part::Range, BundleFault::Around(why)))?;
+            State::new(ledger, range.since, previous, tree)
+        }
+    };
+    if let Some(range) = &bundle.range {
+        if range.since != state.tree.size() {
+            let fault = BundleFault::Next { expected: state.tree.size(), found: range.since };
+            return Err(bad(Part::Range, fault));
+        }
+        let (previous, left) = range.around()?;
+        if previous != state.previous || (range.since == 0 && previous != NO_ENTRY) {
+            return Err(bad(Part::Range, BundleFault::Field("prevHashHex")));
+        }
+        if Accumulator::from_peaks(range.since, left).as_ref() != Ok(&state.tree) {
+            return Err(bad(Part::Range, BundleFault::Field("leftHex")));
+        }
+    }
+    state.first_key = state.ledger.line.keys().next().map(|(_, key)| *key.fingerprint());
+    Ok(state)
+}
+
+impl Range {
+    fn around(&self) -> Result<(Hash, Vec<Hash>), BundleError> {
+        let field = |name| move |HexError| bad(Part::Range, BundleFault::Field(name));
+        Ok((
+            hexes::parse(&self.prev_hash_hex).map_err(field("prevHashHex"))?,
+            hexes::parse_all(&self.left_hex).map_err(field("leftHex"))?,
+        ))
+    }
+}
+
+impl State {
+    const fn new(ledger: Ledger, since: u64, previous: Hash, tree: Accumulator) -> Self {
+        Self {
+            since,
+            previous,
+            tree,
+            ledger,
+            expected: BTreeMap::new(),
+            followed: BTreeSet::new(),
+            first_key: None,
+            pinned: None,
+        }
+    }
+
+    /// A checkpoint whose size the entries are still to come to is kept until they do. One of a size that they have passed
+    /// was either met then, or lies before a range, where nothing can be said of it.
+    fn expect(&mut self, size: u64, root: Hash) -> Result<(), BundleFault> {
+        if size == self.tree.size() && root != self.tree.root() {
+            return Err(BundleFault::Root);
+        }
+        if size > self.tree.size() && self.expected.insert(size, root).is_some_and(|known| known != root) {
+            return Err(BundleFault::Root);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, entry: &Entry, pins: &Pins) -> Result<(), BundleError> {
+        let seq = self.tree.size();
+        let part = |fault| bad(Part::Entry(seq), fault);
+        let (fields, hash) =
+            entry.check_at(&self.ledger.org, seq, &self.previous).map_err(|why| part(why.into()))?;
+        self.judge(&fields).map_err(part)?;
+        self.previous = hash;
+        self.tree.push(leaf_hash(&hash));
+
+        let size = self.tree.size();
+        if let Some(root) = self.expected.remove(&size)
+            && root != self.tree.root()
+        {
+            return Err(bad(Part::Checkpoint(size), BundleFault::Root));
+        }
+        for pin in pins.ledgers.iter().filter(|pin| pin.org == self.ledger.org) {
+            let Some(seen) = pin.checkpoint.as_ref().filter(|seen| seen.tree_size == size) else { continue };
+            if seen.root != self.tree.root() {
+                return Err(bad(Part::Bundle, EvidenceError::Forked(size).into()));
+            }
+            self.pinned = Some(size);
+        }
+        Ok(())
+    }
+
+    /// What an entry may not say, although it hashes.
+    fn judge(&mut self, fields: &Fields<'_>) -> Result<(), BundleFault> {
+        let text = |name: &str| fields.data.get(name).and_then(serde_json::Value::as_str);
+        if fields.seq == 0 {
+            let first = self.first_key.map(hex::encode);
+            let is_first = fields.event_type == "key.created"
+                && text("kind") == Some("ledger")
+                && text("fingerprint") == first.as_deref();
+            if !is_first {
+                return Err(BundleFault::FirstEntry);
+            }
+        }
+        if fields.event_type == "key.rotated" {
+            let predecessor = fields.subject_id.unwrap_or_default().to_owned();
+            if !self.followed.insert(predecessor) {
+                return Err(BundleFault::Fork);
+            }
+        }
+        Ok(())
+    }
+}
+
+const fn bad(part: Part, why: BundleFault) -> BundleError {
+    BundleError { part, why }
+}
