@@ -1,20 +1,27 @@
 //! The only file that reads the environment. It builds what the operation asks for and nothing else.
 //!
-//! `POSTQ_DATA`: the directory of the store's file. `POSTQ_SIGNING_KEK`, `POSTQ_SIGNING_KEK_PREVIOUS`: 32 bytes in base64.
+//! `POSTQ_DATA`: the directory of the store's file; `POSTQ_REVOCATIONS`: the file in which revocations are kept apart, else
+//! `revocations.log` beside it. `POSTQ_SIGNING_KEK`, `POSTQ_SIGNING_KEK_PREVIOUS`: 32 bytes in base64.
 //! `POSTQ_CORS_ORIGINS`: origins that may call from a browser, separated by commas; none if unset.
 
-use std::{env, path::Path, sync::Arc};
+use std::{env, path::Path, sync::Arc, time::Duration};
 
 use api::{
     http::{self, NoOrigin, Origin},
     routes::{self, Operation},
 };
+use async_trait::async_trait;
 use axum::Router;
 use custody_local::{EnvKek, EnvKekError, KEK_VARIABLE, PREVIOUS_KEK_VARIABLE};
 use store_sqlite::{OpenError, SqliteStore};
 use vault::{
     custody::Custody,
-    ops::{create_key, get_key, list_keys, public_key, sign, verify, whoami},
+    ledger_access::{LedgerAccess, Timer},
+    ops::{
+        api_tokens, append_ledger, create_key, get_key, key_audit, key_lineage, list_keys, public_key,
+        read_ledger, receipt, revoke_key, rotate_key, seal_ledger, sign, usage, verify, whoami,
+    },
+    sequencing::Sequencer,
     store::Store,
 };
 use zeroize::Zeroizing;
@@ -71,7 +78,7 @@ pub fn whoami() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub fn create_key() -> Result<Router, WiringError> {
     let store = store()?;
-    let ports = create_key::Ports { custody: custody()?, writes: store.clone() };
+    let ports = create_key::Ports { custody: custody()?, writes: store.clone(), replies: store.clone() };
     locked(&routes::CREATE_KEY, store, ports)
 }
 
@@ -81,7 +88,7 @@ pub fn create_key() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub fn list_keys() -> Result<Router, WiringError> {
     let store = store()?;
-    let ports = list_keys::Ports { keys: store.clone() };
+    let ports = list_keys::Ports { keys: store.clone(), usage: store.clone() };
     locked(&routes::LIST_KEYS, store, ports)
 }
 
@@ -91,7 +98,7 @@ pub fn list_keys() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub fn get_key() -> Result<Router, WiringError> {
     let store = store()?;
-    let ports = get_key::Ports { keys: store.clone() };
+    let ports = get_key::Ports { keys: store.clone(), usage: store.clone() };
     locked(&routes::GET_KEY, store, ports)
 }
 
@@ -113,10 +120,12 @@ pub fn sign() -> Result<Router, WiringError> {
     let store = store()?;
     let ports = sign::Ports {
         keys: store.clone(),
+        lines: store.clone(),
         sealed: store.clone(),
         custody: custody()?,
         signatures: store.clone(),
         events: store.clone(),
+        replies: store.clone(),
     };
     locked(&routes::SIGN, store, ports)
 }
@@ -127,8 +136,168 @@ pub fn sign() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub fn verify() -> Result<Router, WiringError> {
     let store = store()?;
-    let ports = verify::Ports { keys: store.clone(), issued: store.clone(), events: store.clone() };
+    let ports = verify::Ports {
+        keys: store.clone(),
+        issued: store.clone(),
+        events: store.clone(),
+        replies: store.clone(),
+    };
     locked(&routes::VERIFY, store, ports)
+}
+
+/// `revoke-key`
+///
+/// # Errors
+/// [`WiringError`].
+pub fn revoke_key() -> Result<Router, WiringError> {
+    let store = store()?;
+    let ports = revoke_key::Ports { keys: store.clone(), writes: store.clone() };
+    locked(&routes::REVOKE_KEY, store, ports)
+}
+
+/// `rotate-key`
+///
+/// # Errors
+/// [`WiringError`].
+pub fn rotate_key() -> Result<Router, WiringError> {
+    let store = store()?;
+    let ports = rotate_key::Ports {
+        keys: store.clone(),
+        sealed: store.clone(),
+        custody: custody()?,
+        writes: store.clone(),
+        replies: store.clone(),
+    };
+    locked(&routes::ROTATE_KEY, store, ports)
+}
+
+/// `key-lineage`
+///
+/// # Errors
+/// [`WiringError`].
+pub fn key_lineage() -> Result<Router, WiringError> {
+    let store = store()?;
+    let ports = key_lineage::Ports { keys: store.clone(), access: ledger_access(&store)? };
+    locked(&routes::KEY_LINEAGE, store, ports)
+}
+
+/// `key-audit`
+///
+/// # Errors
+/// [`WiringError`].
+pub fn key_audit() -> Result<Router, WiringError> {
+    let store = store()?;
+    let ports = key_audit::Ports { keys: store.clone(), sequencer: sequencer(&store) };
+    locked(&routes::KEY_AUDIT, store, ports)
+}
+
+/// `api-tokens`
+///
+/// # Errors
+/// [`WiringError`].
+pub fn api_tokens() -> Result<Router, WiringError> {
+    let store = store()?;
+    let ports = api_tokens::Ports {
+        orgs: store.clone(),
+        keys: store.clone(),
+        tokens: store.clone(),
+        writes: store.clone(),
+        replies: store.clone(),
+    };
+    locked(&routes::API_TOKENS, store, ports)
+}
+
+/// `usage`
+///
+/// # Errors
+/// [`WiringError`].
+pub fn usage() -> Result<Router, WiringError> {
+    let store = store()?;
+    let ports = usage::Ports { sequencer: sequencer(&store), usage: store.clone() };
+    locked(&routes::USAGE, store, ports)
+}
+
+/// `read-ledger`
+///
+/// # Errors
+/// [`WiringError`].
+pub fn read_ledger() -> Result<Router, WiringError> {
+    let store = store()?;
+    let ports = read_ledger::Ports { access: ledger_access(&store)? };
+    locked(&routes::READ_LEDGER, store, ports)
+}
+
+/// `append-ledger`
+///
+/// # Errors
+/// [`WiringError`].
+pub fn append_ledger() -> Result<Router, WiringError> {
+    let store = store()?;
+    let ports = append_ledger::Ports {
+        events: store.clone(),
+        sequencer: sequencer(&store),
+        replies: store.clone(),
+    };
+    locked(&routes::APPEND_LEDGER, store, ports)
+}
+
+/// `seal-ledger`
+///
+/// # Errors
+/// [`WiringError`].
+pub fn seal_ledger() -> Result<Router, WiringError> {
+    let store = store()?;
+    let ports = seal_ports(&store)?;
+    locked(&routes::SEAL_LEDGER, store, ports)
+}
+
+/// `receipt`
+///
+/// # Errors
+/// [`WiringError`].
+pub fn receipt() -> Result<Router, WiringError> {
+    let store = store()?;
+    let ports = receipt::Ports { keys: store.clone(), access: ledger_access(&store)? };
+    locked(&routes::RECEIPT, store, ports)
+}
+
+fn sequencer(store: &Arc<dyn Store>) -> Sequencer {
+    Sequencer { intake: store.clone(), ledger: store.clone(), placing: store.clone() }
+}
+
+fn seal_ports(store: &Arc<dyn Store>) -> Result<seal_ledger::Ports, WiringError> {
+    Ok(seal_ledger::Ports {
+        orgs: store.clone(),
+        keys: store.clone(),
+        sealed: store.clone(),
+        custody: custody()?,
+        sequencer: sequencer(store),
+        checkpoints: store.clone(),
+        timer: Arc::new(TokioTimer),
+        replies: store.clone(),
+        events: store.clone(),
+    })
+}
+
+/// Over a store in a file the sealer is in this process too: there is no other Lambda to invoke.
+fn ledger_access(store: &Arc<dyn Store>) -> Result<LedgerAccess, WiringError> {
+    Ok(LedgerAccess {
+        orgs: store.clone(),
+        keys: store.clone(),
+        lines: store.clone(),
+        sequencer: sequencer(store),
+        sealer: Arc::new(seal_ports(store)?),
+    })
+}
+
+/// Waits on the runtime.
+struct TokioTimer;
+
+#[async_trait]
+impl Timer for TokioTimer {
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
 }
 
 fn locked<P: Clone + Send + Sync + 'static>(
@@ -151,7 +320,10 @@ fn store() -> Result<Arc<dyn Store>, WiringError> {
     if !file.exists() {
         return Err(WiringError::NoStore);
     }
-    Ok(Arc::new(SqliteStore::open(&file)?))
+    Ok(Arc::new(match variable("POSTQ_REVOCATIONS") {
+        Some(apart) => SqliteStore::open_with(&file, Path::new(apart.as_str()))?,
+        None => SqliteStore::open(&file)?,
+    }))
 }
 
 fn custody() -> Result<Arc<Custody>, WiringError> {

@@ -82,5 +82,5 @@ async fn authenticate(tokens: &dyn Tokens, headers: &HeaderMap) -> Result<Caller
         .ok_or(Error::Unauthenticated)?;
     let token = tokens.token(&presented.derive_hash()).await?;
     let token = token.filter(|token| token.revoked_at.is_none()).ok_or(Error::Unauthenticated)?;
-    Ok(Caller { org: token.org, token: token.id, scopes: token.scopes })
+    Ok(Caller { org: token.org, token: token.id, scopes: token.scopes, lines: token.lines })
 }

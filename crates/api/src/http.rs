@@ -27,13 +27,18 @@ use utoipa::ToSchema;
 use vault::{Error, Timestamp, id::RequestId};
 
 pub use incoming::MAX_BODY;
-pub(crate) use incoming::{JsonBody, KeyPath, NoParams, Params, drain};
+pub(crate) use incoming::{IdPath, NoParams, Params, Post, PostOrNothing, drain};
 pub use origin::{NoOrigin, Origin};
 
 /// The header that carries a request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("postq-request-id");
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The media type of receipts.
+const RECEIPT: &str = "application/vnd.postq.receipt+json";
 
 /// Success with data.
 #[derive(Debug, Serialize, ToSchema)]
@@ -91,6 +96,9 @@ pub struct ErrorFacts {
     /// For `key_superseded`: the key that followed.
     #[serde(skip_serializing_if = "Option::is_none")]
     successor_id: Option<String>,
+    /// For `already_created`: the id of what was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
 }
 
 /// The same as RFC 9457, where the caller accepts `application/problem+json`.
@@ -105,14 +113,47 @@ struct ProblemDetails {
     facts: ErrorFacts,
 }
 
+/// An answer to a call that may have been made before.
+pub(crate) struct Answer {
+    pub(crate) json: Vec<u8>,
+    /// Whether it is the one that the call before got.
+    pub(crate) replayed: bool,
+}
+
+impl Answer {
+    /// 200.
+    pub(crate) fn ok(self) -> Response {
+        self.with(StatusCode::OK)
+    }
+
+    /// 201.
+    pub(crate) fn created(self) -> Response {
+        self.with(StatusCode::CREATED)
+    }
+
+    /// The envelope around the bytes, so that a replay is the same to the byte.
+    fn with(self, status: StatusCode) -> Response {
+        let body = [br#"{"success":true,"data":"#.as_slice(), &self.json, b"}"].concat();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        if self.replayed {
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// 200 with a receipt: the file itself where the caller asks for one, else in the envelope.
+pub(crate) fn receipt<T: Serialize>(headers: &HeaderMap, receipt: T) -> Response {
+    if accepts(headers, RECEIPT) {
+        ([(header::CONTENT_TYPE, RECEIPT)], Json(receipt)).into_response()
+    } else {
+        ok(receipt)
+    }
+}
+
 /// 200 with data.
 pub(crate) fn ok<T: Serialize>(data: T) -> Response {
     (StatusCode::OK, Json(Success { success: true, data })).into_response()
-}
-
-/// 201 with data.
-pub(crate) fn created<T: Serialize>(data: T) -> Response {
-    (StatusCode::CREATED, Json(Success { success: true, data })).into_response()
 }
 
 /// 200 with a page.
@@ -143,8 +184,6 @@ pub enum Failure {
     NoRoute,
     /// The body is not `application/json`.
     MediaType,
-    /// The caller asks for a promise that this version does not make.
-    Idempotency,
     /// The code panicked.
     Panicked,
 }
@@ -175,6 +214,7 @@ struct Problem {
     sentence: String,
     field: Option<String>,
     successor_id: Option<String>,
+    id: Option<String>,
 }
 
 impl From<&Failure> for Problem {
@@ -194,28 +234,22 @@ impl From<&Failure> for Problem {
                 "unsupported_media_type",
                 "send the body as JSON with `Content-Type: application/json`".to_owned(),
             ),
-            Failure::Idempotency => (
-                StatusCode::BAD_REQUEST,
-                "invalid_request",
-                "`Idempotency-Key`: this version does not keep answers to replay; send the request without it"
-                    .to_owned(),
-            ),
             Failure::Panicked => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal_error",
                 "the vault failed; nothing was released".to_owned(),
             ),
         };
-        let (field, successor_id) = match failure {
-            Failure::Vault(error) => match error.as_ref() {
-                Error::Invalid { field, .. } => (Some(field.clone()), None),
-                Error::KeySuperseded { successor, .. } => (None, Some(successor.to_string())),
-                _ => (None, None),
-            },
-            Failure::Idempotency => (Some("Idempotency-Key".to_owned()), None),
-            Failure::NoRoute | Failure::MediaType | Failure::Panicked => (None, None),
-        };
-        Self { status, code, sentence: sentence(&text), field, successor_id }
+        let (mut field, mut successor_id, mut id) = (None, None, None);
+        if let Failure::Vault(error) = failure {
+            match error.as_ref() {
+                Error::Invalid { field: name, .. } => field = Some(name.clone()),
+                Error::KeySuperseded { successor, .. } => successor_id = Some(successor.to_string()),
+                Error::AlreadyCreated { id: made } => id = Some(made.clone()),
+                _ => {}
+            }
+        }
+        Self { status, code, sentence: sentence(&text), field, successor_id, id }
     }
 }
 
@@ -223,17 +257,24 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
     match error {
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::MissingScope { .. } => (StatusCode::FORBIDDEN, "missing_scope"),
+        Error::KeyNotAllowed { .. } => (StatusCode::FORBIDDEN, "key_not_allowed"),
         Error::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
         Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid_request"),
         Error::ReservedContext => (StatusCode::BAD_REQUEST, "reserved_context"),
         Error::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
         Error::KeyRevoked { .. } => (StatusCode::CONFLICT, "key_revoked"),
         Error::KeySuperseded { .. } => (StatusCode::CONFLICT, "key_superseded"),
+        Error::SignatureWithheld { .. } => (StatusCode::CONFLICT, "signature_withheld"),
+        Error::LedgerTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "ledger_too_large"),
+        Error::IdempotencyMismatch => (StatusCode::CONFLICT, "idempotency_mismatch"),
+        Error::IdempotencyInProgress => (StatusCode::CONFLICT, "idempotency_in_progress"),
+        Error::AlreadyCreated { .. } => (StatusCode::CONFLICT, "already_created"),
         Error::UnsupportedCombination { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unsupported_combination"),
         Error::NoStandardEncoding { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_standard_encoding"),
         Error::ProviderUnavailable { .. } => (StatusCode::NOT_IMPLEMENTED, "provider_unavailable"),
         Error::KeyIntegrity { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "key_integrity"),
         Error::StoreUnavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+        Error::StoreRestored => (StatusCode::SERVICE_UNAVAILABLE, "store_restored"),
         Error::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
     }
 }
@@ -242,8 +283,13 @@ impl Problem {
     /// The envelope, or RFC 9457 where the caller asked for it.
     fn into_response(self, request_id: String, as_problem: bool) -> Response {
         let status = self.status;
-        let facts =
-            ErrorFacts { code: self.code, request_id, field: self.field, successor_id: self.successor_id };
+        let facts = ErrorFacts {
+            code: self.code,
+            request_id,
+            field: self.field,
+            successor_id: self.successor_id,
+            id: self.id,
+        };
         let mut response = if as_problem {
             let body = ProblemDetails {
                 kind: format!("urn:postq-vault:error:{}", self.code),
@@ -260,7 +306,7 @@ impl Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if status == StatusCode::SERVICE_UNAVAILABLE || self.code == "idempotency_in_progress" {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -279,7 +325,7 @@ pub fn finish(router: Router, origins: &[Origin]) -> Router {
 }
 
 fn cors(origins: &[Origin]) -> CorsLayer {
-    let exposed = [REQUEST_ID, HeaderName::from_static("idempotency-replayed"), header::RETRY_AFTER];
+    let exposed = [REQUEST_ID, REPLAYED, header::RETRY_AFTER];
     CorsLayer::new()
         .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
         .allow_methods(AllowMethods::list([
@@ -307,7 +353,7 @@ async fn answer(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     // The route's pattern, not the path that was sent: a path is the caller's text.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let as_problem = accepts_problem(request.headers());
+    let as_problem = accepts(request.headers(), "application/problem+json");
     let span = tracing::info_span!("request", id = %request_id);
     let mut response = tracing::Instrument::instrument(next.run(request), span.clone()).await;
 
@@ -355,9 +401,9 @@ fn log_cause(error: &Error, status: StatusCode) {
     }
 }
 
-fn accepts_problem(headers: &HeaderMap) -> bool {
+fn accepts(headers: &HeaderMap, what: &str) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.split(',').any(|part| media_type(part).eq_ignore_ascii_case("application/problem+json"))
+    accept.split(',').any(|part| media_type(part).eq_ignore_ascii_case(what))
 }
 
 pub(crate) fn media_type(value: &str) -> &str {

@@ -10,4 +10,5 @@
 pub mod auth;
 mod handlers;
 pub mod http;
+mod once;
 pub mod routes;

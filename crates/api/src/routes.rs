@@ -10,7 +10,10 @@ use utoipa::openapi::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{
     caller::Scope,
-    ops::{create_key, get_key, list_keys, public_key, sign, verify, whoami},
+    ops::{
+        api_tokens, append_ledger, create_key, get_key, key_audit, key_lineage, list_keys, public_key,
+        read_ledger, receipt, revoke_key, rotate_key, seal_ledger, sign, usage, verify, whoami,
+    },
     store::Tokens,
 };
 
@@ -65,6 +68,30 @@ pub const PUBLIC_KEY: Operation<public_key::Ports> =
         OpenApiRouter::new().routes(routes!(handlers::public_key::public_key))
     });
 
+/// `DELETE /v1/hybrid-keys/{id}`
+pub const REVOKE_KEY: Operation<revoke_key::Ports> =
+    operation("revoke-key", Needs::Scope(Scope::KeysWrite), || {
+        OpenApiRouter::new().routes(routes!(handlers::revoke_key::revoke_key))
+    });
+
+/// `POST /v1/hybrid-keys/{id}/rotate`
+pub const ROTATE_KEY: Operation<rotate_key::Ports> =
+    operation("rotate-key", Needs::Scope(Scope::KeysWrite), || {
+        OpenApiRouter::new().routes(routes!(handlers::rotate_key::rotate_key))
+    });
+
+/// `GET /v1/hybrid-keys/{id}/lineage`
+pub const KEY_LINEAGE: Operation<key_lineage::Ports> =
+    operation("key-lineage", Needs::Scope(Scope::KeysRead), || {
+        OpenApiRouter::new().routes(routes!(handlers::key_lineage::key_lineage))
+    });
+
+/// `GET /v1/hybrid-keys/{id}/audit`
+pub const KEY_AUDIT: Operation<key_audit::Ports> =
+    operation("key-audit", Needs::Scope(Scope::AuditRead), || {
+        OpenApiRouter::new().routes(routes!(handlers::key_audit::key_audit))
+    });
+
 /// `POST /v1/sign`
 pub const SIGN: Operation<sign::Ports> = operation("sign", Needs::Scope(Scope::Sign), || {
     OpenApiRouter::new().routes(routes!(handlers::sign::sign))
@@ -73,6 +100,48 @@ pub const SIGN: Operation<sign::Ports> = operation("sign", Needs::Scope(Scope::S
 /// `POST /v1/verify`
 pub const VERIFY: Operation<verify::Ports> = operation("verify", Needs::Scope(Scope::Verify), || {
     OpenApiRouter::new().routes(routes!(handlers::verify::verify))
+});
+
+/// `GET`, `POST /v1/api-tokens`, `DELETE /v1/api-tokens/{id}`
+pub const API_TOKENS: Operation<api_tokens::Ports> =
+    operation("api-tokens", Needs::Scope(Scope::Admin), || {
+        OpenApiRouter::new()
+            .routes(routes!(handlers::api_tokens::list_tokens, handlers::api_tokens::create_token))
+            .routes(routes!(handlers::api_tokens::revoke_token))
+    });
+
+/// `GET /v1/usage`
+pub const USAGE: Operation<usage::Ports> = operation("usage", Needs::Scope(Scope::AuditRead), || {
+    OpenApiRouter::new().routes(routes!(handlers::usage::usage))
+});
+
+/// `GET /v1/ledger/entries`, `/checkpoints`, `/checkpoints/latest`, `/proof/{eventId}`, `/consistency`, `/bundle`
+pub const READ_LEDGER: Operation<read_ledger::Ports> =
+    operation("read-ledger", Needs::Scope(Scope::AuditRead), || {
+        OpenApiRouter::new()
+            .routes(routes!(handlers::read_ledger::entries))
+            .routes(routes!(handlers::read_ledger::checkpoints))
+            .routes(routes!(handlers::read_ledger::latest))
+            .routes(routes!(handlers::read_ledger::proof))
+            .routes(routes!(handlers::read_ledger::consistency))
+            .routes(routes!(handlers::read_ledger::bundle))
+    });
+
+/// `POST /v1/ledger/entries`
+pub const APPEND_LEDGER: Operation<append_ledger::Ports> =
+    operation("append-ledger", Needs::Scope(Scope::AuditWrite), || {
+        OpenApiRouter::new().routes(routes!(handlers::append_ledger::append_ledger))
+    });
+
+/// `POST /v1/ledger/seal`
+pub const SEAL_LEDGER: Operation<seal_ledger::Ports> =
+    operation("seal-ledger", Needs::Scope(Scope::AuditWrite), || {
+        OpenApiRouter::new().routes(routes!(handlers::seal_ledger::seal_ledger))
+    });
+
+/// `GET /v1/receipts/{eventId}`
+pub const RECEIPT: Operation<receipt::Ports> = operation("receipt", Needs::Scope(Scope::AuditRead), || {
+    OpenApiRouter::new().routes(routes!(handlers::receipt::receipt))
 });
 
 impl<P: Clone + Send + Sync + 'static> Operation<P> {
@@ -120,8 +189,18 @@ pub fn openapi() -> OpenApi {
         LIST_KEYS.describe(),
         GET_KEY.describe(),
         PUBLIC_KEY.describe(),
+        REVOKE_KEY.describe(),
+        ROTATE_KEY.describe(),
+        KEY_LINEAGE.describe(),
+        KEY_AUDIT.describe(),
         SIGN.describe(),
         VERIFY.describe(),
+        API_TOKENS.describe(),
+        USAGE.describe(),
+        READ_LEDGER.describe(),
+        APPEND_LEDGER.describe(),
+        SEAL_LEDGER.describe(),
+        RECEIPT.describe(),
     ] {
         whole.merge(part);
     }

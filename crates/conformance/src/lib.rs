@@ -5,3 +5,5 @@
 
 pub mod custody;
 pub mod store;
+mod store_ledger;
+mod store_life;

@@ -18,6 +18,11 @@ use vault::{
     token::TokenHash,
 };
 
+use crate::{store_ledger, store_life};
+
+/// More than any test writes.
+pub(crate) const ALL: usize = 100_000;
+
 /// Everything but what needs the store to be opened twice.
 pub async fn all(store: &dyn Store) {
     what_makes_an_organisation_is_there_at_once(store).await;
@@ -29,6 +34,8 @@ pub async fn all(store: &dyn Store) {
     a_signature_withheld_is_no_longer_issued(store).await;
     a_row_is_rewrapped_only_as_it_was_read(store).await;
     active_keys_are_walked_once_each(store).await;
+    store_life::all(store).await;
+    store_ledger::all(store).await;
     nothing_of_one_organisation_is_found_in_another(store).await;
     concurrent_writers_lose_nothing(store).await;
 }
@@ -46,7 +53,7 @@ pub async fn survives_reopening<S: Store>(open: impl Fn() -> S) {
     assert_eq!(second.key(&key.org, &key.id).await.unwrap(), Some(key.clone()));
     assert_eq!(second.sealed(&key.org, &key.id).await.unwrap(), sealed(1));
     assert_eq!(second.org(&org.org.id).await.unwrap(), Some(org.org.clone()));
-    assert_eq!(second.events(&org.org.id).await.unwrap().len(), 3);
+    assert_eq!(second.unplaced(&org.org.id, ALL).await.unwrap().len(), 3);
 }
 
 async fn what_makes_an_organisation_is_there_at_once(store: &dyn Store) {
@@ -56,19 +63,19 @@ async fn what_makes_an_organisation_is_there_at_once(store: &dyn Store) {
     assert_eq!(store.token(&new.token.hash).await.unwrap(), Some(new.token.clone()));
     assert_eq!(store.key(&new.org.id, &new.ledger_key.id).await.unwrap(), Some(new.ledger_key.clone()));
     assert_eq!(store.sealed(&new.org.id, &new.ledger_key.id).await.unwrap(), new.sealed);
-    assert_eq!(store.events(&new.org.id).await.unwrap().len(), 2);
+    assert_eq!(store.unplaced(&new.org.id, ALL).await.unwrap().len(), 2);
     assert_eq!(store.token(&TokenHash([0xee; 32])).await.unwrap(), None);
 }
 
 async fn what_exists_is_not_made_again(store: &dyn Store) {
     let new = make_org(store).await;
-    let events = store.events(&new.org.id).await.unwrap();
+    let events = store.unplaced(&new.org.id, ALL).await.unwrap();
     let again = store.create_org(new.clone(), record(&new.org.id, 1)).await;
     assert!(matches!(again, Err(StoreError::Exists)), "{again:?}");
     let again = store.create(&new.ledger_key, &sealed(9), record(&new.org.id, 1)).await;
     assert!(matches!(again, Err(StoreError::Exists)), "{again:?}");
     assert_eq!(store.sealed(&new.org.id, &new.ledger_key.id).await.unwrap(), new.sealed);
-    assert_eq!(store.events(&new.org.id).await.unwrap(), events, "a write that failed left an event");
+    assert_eq!(store.unplaced(&new.org.id, ALL).await.unwrap(), events, "a write that failed left an event");
 }
 
 async fn a_write_that_fails_at_its_end_leaves_nothing_of_its_beginning(store: &dyn Store) {
@@ -76,7 +83,7 @@ async fn a_write_that_fails_at_its_end_leaves_nothing_of_its_beginning(store: &d
     let known = key(&org, KeyKind::User, "known");
     let used = record(&org, 1);
     store.create(&known, &sealed(1), used.clone()).await.unwrap();
-    let events = store.events(&org).await.unwrap();
+    let events = store.unplaced(&org, ALL).await.unwrap();
 
     // The event is the last that is written, and its id is taken.
     let new = key(&org, KeyKind::User, "new");
@@ -87,13 +94,13 @@ async fn a_write_that_fails_at_its_end_leaves_nothing_of_its_beginning(store: &d
 
     let row = issued(&known);
     assert!(store.record(&row, used.clone()).await.is_err());
-    assert!(!store.is_issued(&org, &known.id, &row.digest).await.unwrap());
+    assert!(!store.is_issued(&org, &known.id, &row.digest, None).await.unwrap());
 
     let fresh = record(&org, 1);
     store.record(&row, fresh).await.unwrap();
-    assert!(store.withhold(&row, used).await.is_err());
-    assert!(store.is_issued(&org, &known.id, &row.digest).await.unwrap(), "it was not withheld");
-    assert_eq!(store.events(&org).await.unwrap().len(), events.len() + 1);
+    assert!(store.withhold(&row, None, used).await.is_err());
+    assert!(store.is_issued(&org, &known.id, &row.digest, None).await.unwrap(), "it was not withheld");
+    assert_eq!(store.unplaced(&org, ALL).await.unwrap().len(), events.len() + 1);
 }
 
 async fn a_key_reads_back_as_it_was_written(store: &dyn Store) {
@@ -105,7 +112,10 @@ async fn a_key_reads_back_as_it_was_written(store: &dyn Store) {
     remote.kek = None;
     remote.classical = Hold { provider: KeyProvider::AwsKms, key_id: Some("arn:1".into()) };
     remote.pq = Hold { provider: PqProvider::AwsKms, key_id: Some("arn:2".into()) };
+    remote.tier = Tier::try_from(3).unwrap();
     remote.predecessor = Some(plain.id.clone());
+    remote.line = plain.line.clone();
+    remote.allow_follow = true;
     for (key, halves) in [(&plain, sealed(3)), (&remote, SealedRecord::default())] {
         store.create(key, &halves, record(&org, 1)).await.unwrap();
         assert_eq!(store.key(&org, &key.id).await.unwrap().as_ref(), Some(key));
@@ -172,17 +182,17 @@ async fn a_signature_and_its_event_are_committed_together(store: &dyn Store) {
     for key in [&active, &revoked] {
         store.create(key, &sealed(1), record(&org, 1)).await.unwrap();
     }
-    let before = store.events(&org).await.unwrap().len();
+    let before = store.unplaced(&org, ALL).await.unwrap().len();
     let row = issued(&active);
     assert_eq!(store.record(&row, record(&org, 1)).await.unwrap(), Commit::Done);
-    assert!(store.is_issued(&org, &active.id, &row.digest).await.unwrap());
-    assert!(!store.is_issued(&org, &active.id, &IssuedDigest([0; 32])).await.unwrap());
-    assert_eq!(store.events(&org).await.unwrap().len(), before + 1);
+    assert!(store.is_issued(&org, &active.id, &row.digest, None).await.unwrap());
+    assert!(!store.is_issued(&org, &active.id, &IssuedDigest([0; 32]), None).await.unwrap());
+    assert_eq!(store.unplaced(&org, ALL).await.unwrap().len(), before + 1);
 
     let row = issued(&revoked);
     assert_eq!(store.record(&row, record(&org, 1)).await.unwrap(), Commit::KeyRevoked);
-    assert!(!store.is_issued(&org, &revoked.id, &row.digest).await.unwrap());
-    assert_eq!(store.events(&org).await.unwrap().len(), before + 1, "a refused commit left an event");
+    assert!(!store.is_issued(&org, &revoked.id, &row.digest, None).await.unwrap());
+    assert_eq!(store.unplaced(&org, ALL).await.unwrap().len(), before + 1, "a refused commit left an event");
 }
 
 async fn a_signature_withheld_is_no_longer_issued(store: &dyn Store) {
@@ -193,10 +203,10 @@ async fn a_signature_withheld_is_no_longer_issued(store: &dyn Store) {
     assert_eq!(first.digest, second.digest);
     store.record(&first, record(&org, 1)).await.unwrap();
     store.record(&second, record(&org, 1)).await.unwrap();
-    store.withhold(&first, record(&org, 1)).await.unwrap();
-    assert!(store.is_issued(&org, &key.id, &first.digest).await.unwrap(), "the other signature was issued");
-    store.withhold(&second, record(&org, 1)).await.unwrap();
-    assert!(!store.is_issued(&org, &key.id, &first.digest).await.unwrap());
+    store.withhold(&first, None, record(&org, 1)).await.unwrap();
+    assert!(store.is_issued(&org, &key.id, &first.digest, None).await.unwrap(), "the other signature was issued");
+    store.withhold(&second, None, record(&org, 1)).await.unwrap();
+    assert!(!store.is_issued(&org, &key.id, &first.digest, None).await.unwrap());
 }
 
 async fn a_row_is_rewrapped_only_as_it_was_read(store: &dyn Store) {
@@ -247,10 +257,10 @@ async fn nothing_of_one_organisation_is_found_in_another(store: &dyn Store) {
     assert_eq!(store.key(&mine, &key.id).await.unwrap(), None);
     assert_eq!(store.status(&mine, &key.id).await.unwrap(), None);
     assert_eq!(store.sealed(&mine, &key.id).await.unwrap(), SealedRecord::default());
-    assert!(!store.is_issued(&mine, &key.id, &row.digest).await.unwrap());
+    assert!(!store.is_issued(&mine, &key.id, &row.digest, None).await.unwrap());
     let all = KeyFilter { limit: 10, include_revoked: true, ..KeyFilter::default() };
     assert!(store.list(&mine, &all).await.unwrap().is_empty());
-    assert_eq!(store.events(&mine).await.unwrap().len(), 2);
+    assert_eq!(store.unplaced(&mine, ALL).await.unwrap().len(), 2);
 }
 
 async fn concurrent_writers_lose_nothing(store: &dyn Store) {
@@ -259,7 +269,7 @@ async fn concurrent_writers_lose_nothing(store: &dyn Store) {
     for result in join_all(writes).await {
         result.unwrap();
     }
-    let events = store.events(&org).await.unwrap();
+    let events = store.unplaced(&org, ALL).await.unwrap();
     assert_eq!(events.len(), 2 + 64);
     let mut ids: Vec<_> = events.into_iter().map(|event| event.id).collect();
     ids.sort();
@@ -267,7 +277,7 @@ async fn concurrent_writers_lose_nothing(store: &dyn Store) {
     assert_eq!(ids.len(), 2 + 64);
 }
 
-async fn make_org(store: &dyn Store) -> NewOrg {
+pub(crate) async fn make_org(store: &dyn Store) -> NewOrg {
     let now = Timestamp::now();
     let id = OrgId::generate(now).unwrap();
     let ledger_key = key(&id, KeyKind::Ledger, "ledger");
@@ -288,6 +298,7 @@ async fn make_org(store: &dyn Store) -> NewOrg {
             hash: TokenHash(vault::random::generate().unwrap()),
             name: "first".into(),
             scopes: vec![Scope::Sign, Scope::KeysRead],
+            lines: None,
             created_at: now,
             revoked_at: None,
         },
@@ -296,15 +307,17 @@ async fn make_org(store: &dyn Store) -> NewOrg {
     new
 }
 
-fn key(org: &OrgId, kind: KeyKind, name: &str) -> KeyRecord {
+pub(crate) fn key(org: &OrgId, kind: KeyKind, name: &str) -> KeyRecord {
     let algorithm = Algorithm::MlDsa44Ed25519;
     let pq = PqSecret::from_bytes(algorithm.pq(), &vault::random::generate().unwrap()).public_key();
     let classical = ClassicalSecret::from_bytes(algorithm.classical(), &vault::random::generate().unwrap());
     let classical = classical.unwrap().public_key().unwrap();
     let now = Timestamp::now();
+    let id = KeyId::generate(now).unwrap();
     KeyRecord {
         org: org.clone(),
-        id: KeyId::generate(now).unwrap(),
+        line: id.clone(),
+        id,
         kind,
         name: name.into(),
         metadata: serde_json::from_value(json!({})).unwrap(),
@@ -316,19 +329,21 @@ fn key(org: &OrgId, kind: KeyKind, name: &str) -> KeyRecord {
         }),
         classical: Hold { provider: KeyProvider::PostqManaged, key_id: None },
         pq: Hold { provider: PqProvider::PostqManaged, key_id: None },
+        tier: Tier::try_from(0).unwrap(),
         tag: Some(RecordTag::assemble(KekId([1; 8]), &[4; 32])),
         created_at: now,
         revoked_at: None,
         predecessor: None,
         successor: None,
+        allow_follow: false,
     }
 }
 
-fn sealed(byte: u8) -> SealedRecord {
+pub(crate) fn sealed(byte: u8) -> SealedRecord {
     SealedRecord { pq: Some(vec![byte; 61]), classical: Some(vec![byte ^ 0xff; 61]) }
 }
 
-fn issued(key: &KeyRecord) -> IssuedRecord {
+pub(crate) fn issued(key: &KeyRecord) -> IssuedRecord {
     IssuedRecord {
         org: key.org.clone(),
         key: key.id.clone(),
@@ -337,7 +352,7 @@ fn issued(key: &KeyRecord) -> IssuedRecord {
     }
 }
 
-fn record(org: &OrgId, events: usize) -> Record {
+pub(crate) fn record(org: &OrgId, events: usize) -> Record {
     let event = || Event {
         id: EventId::generate(Timestamp::now()).unwrap().to_string(),
         org: org.to_string(),
@@ -347,5 +362,5 @@ fn record(org: &OrgId, events: usize) -> Record {
         issued_at: Timestamp::now().to_string(),
         data: json!({"a": 1}),
     };
-    Record { events: (0..events).map(|_| event()).collect() }
+    Record { events: (0..events).map(|_| event()).collect(), reply: None }
 }

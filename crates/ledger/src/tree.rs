@@ -52,7 +52,7 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
 ///
 /// # Errors
 /// Those of `nodes`.
-pub fn root<N: Nodes>(size: u64, nodes: &N) -> Result<Hash, N::Error> {
+pub fn root<N: Nodes + ?Sized>(size: u64, nodes: &N) -> Result<Hash, N::Error> {
     if size == 0 { Ok(sha256(b"")) } else { range_root(0, size, nodes) }
 }
 
@@ -60,7 +60,7 @@ pub fn root<N: Nodes>(size: u64, nodes: &N) -> Result<Hash, N::Error> {
 ///
 /// # Errors
 /// Those of `nodes`.
-pub fn inclusion_proof<N: Nodes>(index: u64, size: u64, nodes: &N) -> Result<Vec<Hash>, N::Error> {
+pub fn inclusion_proof<N: Nodes + ?Sized>(index: u64, size: u64, nodes: &N) -> Result<Vec<Hash>, N::Error> {
     let (mut low, mut high) = (0, size);
     let mut path = Vec::new();
     while high.saturating_sub(low) > 1 && (low..high).contains(&index) {
@@ -82,7 +82,7 @@ pub fn inclusion_proof<N: Nodes>(index: u64, size: u64, nodes: &N) -> Result<Vec
 ///
 /// # Errors
 /// Those of `nodes`.
-pub fn consistency_proof<N: Nodes>(from: u64, to: u64, nodes: &N) -> Result<Vec<Hash>, N::Error> {
+pub fn consistency_proof<N: Nodes + ?Sized>(from: u64, to: u64, nodes: &N) -> Result<Vec<Hash>, N::Error> {
     if from == 0 || from >= to {
         return Ok(Vec::new());
     }
@@ -111,7 +111,7 @@ pub fn consistency_proof<N: Nodes>(from: u64, to: u64, nodes: &N) -> Result<Vec<
 ///
 /// # Errors
 /// Those of `nodes`.
-pub fn around_range<N: Nodes>(
+pub fn around_range<N: Nodes + ?Sized>(
     since: u64,
     until: u64,
     size: u64,
@@ -314,7 +314,7 @@ const fn split(n: u64) -> u64 {
 }
 
 /// The root over the leaves `low..high`, a node of the tree.
-fn range_root<N: Nodes>(low: u64, high: u64, nodes: &N) -> Result<Hash, N::Error> {
+fn range_root<N: Nodes + ?Sized>(low: u64, high: u64, nodes: &N) -> Result<Hash, N::Error> {
     let width = high - low;
     if width.is_power_of_two() {
         let level = width.trailing_zeros();

@@ -74,22 +74,27 @@ impl DataDir {
 ///
 /// # Errors
 /// A sentence that says what to set or where to look; a directory without a store is one of them.
-pub async fn open(dir: &Path, variables: KekVariables) -> anyhow::Result<DataDir> {
+pub async fn open(dir: &Path, variables: KekVariables, apart: Option<&Path>) -> anyhow::Result<DataDir> {
     if !dir.join(STORE_FILE).exists() {
         bail!(
             "there is no vault in `{}`; name its directory with --data. `postq-vault serve` makes one",
             dir.display()
         );
     }
-    open_or_create(dir, variables).await
+    open_or_create(dir, variables, apart).await
 }
 
 /// Opens a data directory, making it where there is none; another process that opens it waits until it is released or
-/// this one ends. It refuses a set of key-encryption keys that leaves a row unreadable.
+/// this one ends. It refuses a set of key-encryption keys that leaves a row unreadable. Revocations are kept apart in the
+/// file `apart`, or in one beside the store.
 ///
 /// # Errors
 /// A sentence that says what to set or where to look.
-pub async fn open_or_create(dir: &Path, variables: KekVariables) -> anyhow::Result<DataDir> {
+pub async fn open_or_create(
+    dir: &Path,
+    variables: KekVariables,
+    apart: Option<&Path>,
+) -> anyhow::Result<DataDir> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -98,7 +103,10 @@ pub async fn open_or_create(dir: &Path, variables: KekVariables) -> anyhow::Resu
     let lock = lock(&dir.join(LOCK_FILE)).with_context(|| format!("`{}` cannot be locked", dir.display()))?;
     let path = dir.join(STORE_FILE);
     private_file(&path).with_context(|| format!("`{}` cannot be made", path.display()))?;
-    let store = SqliteStore::open(&path)?;
+    let store = match apart {
+        Some(apart) => SqliteStore::open_with(&path, apart)?,
+        None => SqliteStore::open(&path)?,
+    };
 
     let kek_file = dir.join(KEK_FILE);
     let mut new_kek = None;
@@ -197,20 +205,20 @@ mod tests {
     async fn a_first_start_makes_a_private_kek_and_the_next_one_finds_it() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("data");
-        let first = open_or_create(&dir, KekVariables::default()).await.unwrap();
+        let first = open_or_create(&dir, KekVariables::default(), None).await.unwrap();
         let file = first.new_kek.clone().unwrap();
         for private in [&file, &dir.join(STORE_FILE)] {
             assert_eq!(fs::metadata(private).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
         drop(first);
-        assert!(open_or_create(&dir, KekVariables::default()).await.unwrap().new_kek.is_none());
+        assert!(open_or_create(&dir, KekVariables::default(), None).await.unwrap().new_kek.is_none());
     }
 
     #[tokio::test]
     async fn a_directory_without_a_vault_is_not_made_one_in_passing() {
         let dir = tempfile::tempdir().unwrap();
-        let refusal = open(dir.path(), KekVariables::default()).await.err().unwrap().to_string();
+        let refusal = open(dir.path(), KekVariables::default(), None).await.err().unwrap().to_string();
         assert!(refusal.contains("there is no vault in"), "{refusal}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
@@ -220,7 +228,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let current = Some(Zeroizing::new("a-secret-that-is-malformed".to_owned()));
         let refusal =
-            open_or_create(dir.path(), KekVariables { current, previous: None }).await.err().unwrap();
+            open_or_create(dir.path(), KekVariables { current, previous: None }, None).await.err().unwrap();
         let refusal = format!("{refusal:#}");
         assert!(refusal.contains(KEK_VARIABLE) && refusal.contains("32 random bytes"), "{refusal}");
         assert!(!refusal.contains("a-secret"), "{refusal}");
@@ -230,7 +238,7 @@ mod tests {
     async fn a_kek_that_is_set_to_nothing_is_not_replaced_by_one_beside_the_data() {
         let dir = tempfile::tempdir().unwrap();
         let current = Some(Zeroizing::new(" ".to_owned()));
-        let refusal = open_or_create(dir.path(), KekVariables { current, previous: None })
+        let refusal = open_or_create(dir.path(), KekVariables { current, previous: None }, None)
             .await
             .err()
             .unwrap()
@@ -243,7 +251,7 @@ mod tests {
     async fn a_directory_in_use_does_not_start_under_another_kek_or_none() {
         let dir = tempfile::tempdir().unwrap();
         let (old, new) = (Kek::generate().unwrap(), Kek::generate().unwrap());
-        let opened = open_or_create(dir.path(), variables(Some(&old), None)).await.unwrap();
+        let opened = open_or_create(dir.path(), variables(Some(&old), None), None).await.unwrap();
         let ports =
             vault::ops::create_org::Ports { custody: opened.custody.clone(), writes: opened.store.clone() };
         let request = vault::ops::create_org::Request {
@@ -254,11 +262,11 @@ mod tests {
         vault::ops::create_org::create_org(&ports, request).await.unwrap();
         drop(opened);
 
-        let refusal = open_or_create(dir.path(), KekVariables::default()).await.err().unwrap().to_string();
+        let refusal = open_or_create(dir.path(), KekVariables::default(), None).await.err().unwrap().to_string();
         assert!(refusal.contains("POSTQ_SIGNING_KEK"), "{refusal}");
         let refusal =
-            open_or_create(dir.path(), variables(Some(&new), None)).await.err().unwrap().to_string();
+            open_or_create(dir.path(), variables(Some(&new), None), None).await.err().unwrap().to_string();
         assert!(refusal.contains(&old.derive_id().to_string()) && refusal.contains("(1 keys)"), "{refusal}");
-        assert!(open_or_create(dir.path(), variables(Some(&new), Some(&old))).await.is_ok());
+        assert!(open_or_create(dir.path(), variables(Some(&new), Some(&old)), None).await.is_ok());
     }
 }

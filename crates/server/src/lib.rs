@@ -1,9 +1,13 @@
 //! Every route in one process over one store: the embedded default and the developer's loop.
 //!
-//! In scope: putting the parts together ([`app`]), and the data directory with its key-encryption key
-//! ([`data_dir`]). The binary `postq-vault` is the command line around both.
+//! In scope: putting the parts together ([`app`]), the data directory with its key-encryption key ([`data_dir`]), and what
+//! the server does by itself ([`keep_house`]). The binary `postq-vault` is the command line around both.
 
 mod app;
 pub mod data_dir;
+mod housekeeping;
 
-pub use app::{app, rewrap_ports};
+pub use app::{
+    app, ledger_access, recover_ports, rewrap_ports, rotate_ledger_key_ports, seal_ports, sequencer,
+};
+pub use housekeeping::keep_house;

@@ -8,7 +8,7 @@ use std::{
     env::VarError,
     io::{IsTerminal, Write},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vault::{
     caller::Environment,
-    ops::{create_org, rewrap},
+    ops::{create_org, recover, rewrap, rotate_ledger_key},
     token::Secret,
 };
 use zeroize::Zeroizing;
@@ -54,6 +54,12 @@ enum Command {
     /// Make organisations
     #[command(subcommand)]
     Org(Org),
+    /// Bring the revocations back into a store that was restored from a backup, and let it write again; safe to stop and
+    /// run again
+    Recover {
+        #[command(flatten)]
+        data: Data,
+    },
     /// Move every key to the current key-encryption key (`POSTQ_SIGNING_KEK`) from the previous one
     /// (`POSTQ_SIGNING_KEK_PREVIOUS`); safe to stop and run again
     Rewrap {
@@ -76,6 +82,13 @@ enum Org {
         #[command(flatten)]
         data: Data,
     },
+    /// Have an organisation's ledger key followed by a new one; checkpoints that the old one signed go on verifying
+    RotateLedgerKey {
+        /// `org_…`
+        org: String,
+        #[command(flatten)]
+        data: Data,
+    },
 }
 
 #[derive(clap::Args)]
@@ -83,6 +96,16 @@ struct Data {
     /// The data directory
     #[arg(long = "data", value_name = "DIR", env = "POSTQ_DATA", default_value = "data")]
     dir: PathBuf,
+    /// Where revocations are kept apart from the store: best on another disk, and never restored with it; by default
+    /// `revocations.log` in the data directory
+    #[arg(long, value_name = "PATH", env = "POSTQ_REVOCATIONS")]
+    revocations: Option<PathBuf>,
+}
+
+impl Data {
+    async fn open(&self) -> anyhow::Result<DataDir> {
+        data_dir::open(&self.dir, KekVariables::from_env()?, self.revocations.as_deref()).await
+    }
 }
 
 #[tokio::main]
@@ -90,9 +113,11 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr();
     let done = match cli.command {
-        Command::Serve { data, listen, cors_origins } => serve(&data.dir, listen, &cors_origins).await,
-        Command::Org(Org::Create { name, test, data }) => make_org(&data.dir, name, test).await,
-        Command::Rewrap { data } => move_keys(&data.dir).await,
+        Command::Serve { data, listen, cors_origins } => serve(&data, listen, &cors_origins).await,
+        Command::Org(Org::Create { name, test, data }) => make_org(&data, name, test).await,
+        Command::Org(Org::RotateLedgerKey { org, data }) => rotate_ledger_key(&data, &org).await,
+        Command::Recover { data } => recover_store(&data).await,
+        Command::Rewrap { data } => move_keys(&data).await,
         Command::Version => {
             println!("postq-vault {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)
@@ -104,10 +129,17 @@ async fn main() -> ExitCode {
     })
 }
 
-async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &str) -> anyhow::Result<ExitCode> {
+async fn serve(at: &Data, listen: SocketAddr, cors_origins: &str) -> anyhow::Result<ExitCode> {
     let origins = Origin::list(cors_origins)?;
-    let data = data_dir::open_or_create(dir, KekVariables::from_env()?).await?;
+    let data =
+        data_dir::open_or_create(&at.dir, KekVariables::from_env()?, at.revocations.as_deref()).await?;
     warn_of_new_kek(&data);
+    if data.store.is_restored().await? {
+        tracing::error!(
+            "the store is not the one that the revocations kept apart belong to: it was restored from a backup, or the file \
+             is another's. Nothing is written until `postq-vault recover` was run; keys are shown and public keys are given"
+        );
+    }
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; name another address with --listen"))?;
@@ -137,6 +169,7 @@ async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &str) -> anyhow::Re
     }
 
     let app = server::app(&data.store, &data.custody, &origins);
+    let housekeeping = tokio::spawn(server::keep_house(data.store.clone(), data.custody.clone()));
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
         stop_signal().await;
@@ -144,11 +177,12 @@ async fn serve(dir: &Path, listen: SocketAddr, cors_origins: &str) -> anyhow::Re
         // Nobody may be listening any more, which is as good.
         let _ = stopping.send(());
     });
-    tracing::info!(%address, data = %dir.display(), "serving");
+    tracing::info!(%address, data = %at.dir.display(), "serving");
     tokio::select! {
         served = serving => served?,
         () = overdue(stopped) => tracing::warn!("requests under way took over {GRACE:?} and were cut off"),
     }
+    housekeeping.abort();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -179,8 +213,8 @@ async fn first_org(data: &DataDir) -> anyhow::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(format!("org      {}\ntoken    {}", made.org, *token)))
 }
 
-async fn make_org(dir: &Path, name: String, test: bool) -> anyhow::Result<ExitCode> {
-    let data = data_dir::open(dir, KekVariables::from_env()?).await?;
+async fn make_org(at: &Data, name: String, test: bool) -> anyhow::Result<ExitCode> {
+    let data = at.open().await?;
     let environment = if test { Environment::Test } else { Environment::Live };
     let request = create_org::Request { name, environment, token: None };
     let made = create_org::create_org(&org_ports(&data), request).await?;
@@ -189,8 +223,40 @@ async fn make_org(dir: &Path, name: String, test: bool) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-async fn move_keys(dir: &Path) -> anyhow::Result<ExitCode> {
-    let data = data_dir::open(dir, KekVariables::from_env()?).await?;
+async fn rotate_ledger_key(at: &Data, org: &str) -> anyhow::Result<ExitCode> {
+    let org = org.parse().with_context(|| format!("`{org}` names no organisation"))?;
+    let data = at.open().await?;
+    data.release()?;
+    let ports = server::rotate_ledger_key_ports(&data.store, &data.custody);
+    let done = rotate_ledger_key::rotate_ledger_key(&ports, &org).await?;
+    println!("predecessor  {}", done.predecessor);
+    println!("successor    {}", done.successor);
+    println!("fingerprint  {}", done.fingerprint);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn recover_store(at: &Data) -> anyhow::Result<ExitCode> {
+    let data = at.open().await?;
+    data.release()?;
+    let done = recover::recover(&server::recover_ports(&data.store)).await?;
+    if !done.restored {
+        tracing::info!("the store is the one that the revocations kept apart belong to: there is nothing to recover");
+    }
+    println!("revoked again  {}", done.revoked_again.len());
+    for key in &done.revoked_again {
+        println!("  {key}");
+    }
+    if done.restored {
+        tracing::warn!(
+            "the store writes again. What happened after the backup is gone from its ledger: compare it with the last \
+             checkpoint that was seen of it"
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn move_keys(at: &Data) -> anyhow::Result<ExitCode> {
+    let data = at.open().await?;
     data.release()?;
     let done = rewrap::rewrap(&server::rewrap_ports(&data.store, &data.custody)).await?;
     println!("moved              {}", done.moved);

@@ -8,6 +8,8 @@ use std::{
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use vault::store::StoreError;
 
+use crate::revocations::Revocations;
+
 /// The store. Cloning it shares its connections.
 #[derive(Clone)]
 pub struct SqliteStore {
@@ -16,6 +18,7 @@ pub struct SqliteStore {
 
 struct Inner {
     path: PathBuf,
+    revocations: Revocations,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
 }
@@ -35,6 +38,14 @@ pub enum OpenError {
         /// The newest that this version knows.
         known: u32,
     },
+    /// The revocations that are kept apart could not be read or made.
+    #[error("`{path}`, where revocations are kept apart, could not be used: {source}")]
+    Revocations {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
     /// SQLite could not open or migrate it.
     #[error("`{path}` could not be opened as a vault's store: {source}")]
     Sqlite {
@@ -46,24 +57,63 @@ pub enum OpenError {
 }
 
 impl SqliteStore {
-    /// Opens the file, making it and bringing its schema up to date where needed.
+    /// Opens the file, making it and bringing its schema up to date where needed. Revocations are kept apart in
+    /// `revocations.log` beside it.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_with(path, &path.with_file_name(REVOCATIONS_FILE))
+    }
+
+    /// The same, with the revocations kept in a file of the caller's choosing: best on another disk, and out of backups.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_with(path: &Path, revocations: &Path) -> Result<Self, OpenError> {
         let sqlite = |source| OpenError::Sqlite { path: path.to_owned(), source };
         let mut writer = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(sqlite)?;
         let found = migrate(&mut writer).map_err(sqlite)?;
         if found > NEWEST {
             return Err(OpenError::Newer { path: path.to_owned(), found, known: NEWEST });
         }
-        let inner =
-            Inner { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) };
+        let apart = Revocations::at(revocations);
+        keep_apart(&mut writer, &apart)
+            .map_err(|source| OpenError::Revocations { path: revocations.to_owned(), source })?;
+        let inner = Inner {
+            path: path.to_owned(),
+            revocations: apart,
+            writer: Mutex::new(writer),
+            readers: Mutex::new(Vec::new()),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Runs one write transaction; it commits where `work` succeeds and is rolled back where it does not.
+    /// The revocations that are kept apart.
+    pub(crate) fn revocations(&self) -> &Revocations {
+        &self.inner.revocations
+    }
+
+    /// Runs one write transaction; it commits where `work` succeeds and is rolled back where it does not. A store that was
+    /// put back to an earlier hour is not written.
     pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = self.clone();
+        self.write_unchecked(move |t| {
+            let (identity, revocations) = identity(t)?;
+            if store.revocations().known()?.belongs_to(&identity, revocations) {
+                work(t)
+            } else {
+                Err(StoreError::Restored)
+            }
+        })
+        .await
+    }
+
+    /// The same for what makes a restored store fit to be written again.
+    pub(crate) async fn write_unchecked<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -96,6 +146,20 @@ impl SqliteStore {
                 pool.push(reader);
             }
             value
+        })
+        .await
+    }
+
+    /// Empties the log of writes, where what was deleted may still stand. It does not wait for readers: where one is in the
+    /// way, the next call or the closing of the file does it.
+    pub(crate) async fn empty_log_of_writes(&self) -> Result<(), StoreError> {
+        self.blocking(|inner| {
+            let writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.busy_timeout(std::time::Duration::ZERO).map_err(unavailable)?;
+            // It answers with a row, which says whether a reader was in the way.
+            let emptied = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            writer.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+            emptied.map_err(unavailable)
         })
         .await
     }
@@ -137,10 +201,41 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<u32> {
     Ok(found)
 }
 
-/// Never edited once released: a change of the schema is one more entry.
-const MIGRATIONS: [&str; NEWEST as usize] = [include_str!("schema/0001.sql")];
+/// Makes the file of revocations for a store that never had one, and writes down in it what a crash kept from being so.
+fn keep_apart(connection: &mut Connection, apart: &Revocations) -> Result<(), StoreError> {
+    let t = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
+    let (store, revocations) = identity(&t)?;
+    let made: bool =
+        t.query_row("SELECT apart FROM identity", [], |row| row.get(0)).map_err(unavailable)?;
+    let known = apart.known()?;
+    if !made && known.store.is_none() {
+        apart.create(&store)?;
+    }
+    if !made && known.store.as_ref().is_none_or(|known| *known == store) {
+        t.execute("UPDATE identity SET apart = 1", []).map_err(unavailable)?;
+    }
+    if known.belongs_to(&store, revocations) && known.last() == revocations {
+        apart.commit(revocations)?;
+    }
+    t.commit().map_err(unavailable)
+}
 
-const NEWEST: u32 = 1;
+/// Which store this is, and how many revocations it knows.
+pub(crate) fn identity(t: &Transaction<'_>) -> Result<(String, u64), StoreError> {
+    let mut statement =
+        t.prepare_cached("SELECT store, revocations FROM identity").map_err(unavailable)?;
+    let (store, count) =
+        statement.query_row([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).map_err(unavailable)?;
+    Ok((store, u64::try_from(count).unwrap_or_default()))
+}
+
+/// Never edited once released: a change of the schema is one more entry.
+const MIGRATIONS: [&str; NEWEST as usize] =
+    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+
+const NEWEST: u32 = 2;
+
+const REVOCATIONS_FILE: &str = "revocations.log";
 
 /// How long a second process (`org create` beside a running server) may hold the file.
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);

@@ -8,7 +8,10 @@
 #[cfg(test)]
 mod conformance_tests;
 mod connection;
+mod ledger_tables;
 mod reads;
+mod replies;
+mod revocations;
 mod rows;
 mod writes;
 

@@ -2,22 +2,23 @@
 
 use async_trait::async_trait;
 use composite::Algorithm;
-use ledger::Event;
 use rusqlite::{Transaction, named_params, params};
 use vault::{
-    id::{KeyId, OrgId},
+    Timestamp,
+    id::{EventId, KeyId, OrgId, TokenId},
     record_tag::KekId,
     record_tag::RecordTag,
     store::{
-        ActiveKey, Intake, Issued, IssuedDigest, KeyFilter, KeyRecord, KeyStatus, Keys, OrgRecord, Orgs,
-        SealedHalves, SealedRecord, StoreError, TokenRecord, Tokens,
+        ActiveKey, Issued, IssuedDigest, KeyFilter, KeyRecord, KeyStatus, Keys, Lines, OrgRecord, Orgs,
+        SealedHalves, SealedRecord, StoreError, SuccessionRecord, TokenRecord, Tokens, Tombstone,
     },
     token::TokenHash,
 };
 
 use crate::{
     SqliteStore,
-    rows::{self, Corrupt, KEY_COLUMNS, all, find, get, id},
+    connection::unavailable,
+    rows::{self, Corrupt, SELECT_KEYS, all, find, get, id},
 };
 
 #[async_trait]
@@ -35,6 +36,17 @@ impl Orgs for SqliteStore {
     async fn any_org(&self) -> Result<bool, StoreError> {
         self.read(|t| Ok(find(t, "SELECT 1 FROM orgs LIMIT 1", [], |_| Ok(()))?.is_some())).await
     }
+
+    async fn orgs(&self, after: Option<&OrgId>, limit: usize) -> Result<Vec<OrgId>, StoreError> {
+        let (after, limit) = (after.map(ToString::to_string), rows::limit(limit));
+        self.read(move |t| {
+            let sql = "SELECT id FROM orgs WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2";
+            all(t, sql, params![after, limit], |row| id(row, "id").map_err(|c| corrupt(None, c)))?
+                .into_iter()
+                .collect()
+        })
+        .await
+    }
 }
 
 #[async_trait]
@@ -48,24 +60,53 @@ impl Tokens for SqliteStore {
         })
         .await
     }
+
+    async fn tokens(
+        &self,
+        org: &OrgId,
+        before: Option<&TokenId>,
+        limit: usize,
+    ) -> Result<Vec<TokenRecord>, StoreError> {
+        let (org, before) = (org.to_string(), before.map(ToString::to_string));
+        let limit = rows::limit(limit);
+        self.read(move |t| {
+            let sql = "SELECT * FROM tokens WHERE org = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3";
+            all(t, sql, params![org, before, limit], |row| rows::token(row).map_err(|c| corrupt(None, c)))?
+                .into_iter()
+                .collect()
+        })
+        .await
+    }
 }
 
 #[async_trait]
 impl Keys for SqliteStore {
     async fn key(&self, org: &OrgId, key: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
         let (org, key) = (org.clone(), key.clone());
+        let store = self.clone();
         self.read(move |t| {
-            let sql = format!("SELECT {KEY_COLUMNS} FROM keys WHERE org = ?1 AND id = ?2");
-            find(t, &sql, [org.as_str(), key.as_str()], rows::key)?
+            let sql = format!("{SELECT_KEYS} WHERE k.org = ?1 AND k.id = ?2");
+            let record = find(t, &sql, [org.as_str(), key.as_str()], rows::key)?
                 .transpose()
-                .map_err(|column| corrupt(Some(&key), column))
+                .map_err(|column| corrupt(Some(&key), column))?;
+            let revoked = store.revocations().known()?.is_revoked(&org, &key);
+            Ok(record.map(|record| {
+                if revoked { KeyRecord { status: KeyStatus::Revoked, ..record } } else { record }
+            }))
         })
         .await
     }
 
     async fn status(&self, org: &OrgId, key: &KeyId) -> Result<Option<KeyStatus>, StoreError> {
         let (org, key) = (org.clone(), key.clone());
-        self.read(move |t| status(t, &org, &key)).await
+        let store = self.clone();
+        // Read after the row: a revocation that was acknowledged before this began is in both.
+        self.read(move |t| {
+            let status = status(t, &org, &key)?;
+            let revoked = store.revocations().known()?.is_revoked(&org, &key);
+            Ok(if revoked { status.map(|_| KeyStatus::Revoked) } else { status })
+        })
+        .await
     }
 
     async fn list(&self, org: &OrgId, filter: &KeyFilter) -> Result<Vec<KeyRecord>, StoreError> {
@@ -73,14 +114,16 @@ impl Keys for SqliteStore {
         self.read(move |t| {
             // A status that is asked for decides alone; without one, revoked keys are left out unless asked for.
             let sql = format!(
-                "SELECT {KEY_COLUMNS} FROM keys WHERE org = :org AND kind = 'user'
-                 AND (:before IS NULL OR id < :before)
-                 AND (:algorithm IS NULL OR algorithm = :algorithm)
-                 AND (CASE WHEN :status IS NULL THEN :revoked OR status <> 'revoked' ELSE status = :status END)
-                 AND (:tier IS NULL OR tier = :tier)
-                 AND (:prefix IS NULL OR substr(name, 1, length(:prefix)) = :prefix)
-                 ORDER BY id DESC LIMIT :limit"
+                "{SELECT_KEYS} WHERE k.org = :org AND k.kind = 'user'
+                 AND (:before IS NULL OR k.id < :before)
+                 AND (:algorithm IS NULL OR k.algorithm = :algorithm)
+                 AND (CASE WHEN :status IS NULL THEN :revoked OR k.status <> 'revoked' ELSE k.status = :status END)
+                 AND (:tier IS NULL OR k.tier = :tier)
+                 AND (:prefix IS NULL OR substr(k.name, 1, length(:prefix)) = :prefix)
+                 AND (:lines IS NULL OR k.line IN (SELECT value FROM json_each(:lines)))
+                 ORDER BY k.id DESC LIMIT :limit"
             );
+            let lines = filter.lines.as_ref().map(serde_json::to_string).transpose().map_err(unavailable)?;
             let params = named_params! {
                 ":org": org,
                 ":before": filter.before.as_ref().map(KeyId::as_str),
@@ -89,9 +132,47 @@ impl Keys for SqliteStore {
                 ":revoked": filter.include_revoked,
                 ":tier": filter.tier.map(u8::from),
                 ":prefix": filter.name_prefix,
-                ":limit": i64::try_from(filter.limit).unwrap_or(i64::MAX),
+                ":lines": lines,
+                ":limit": rows::limit(filter.limit),
             };
             all(t, &sql, params, key_or_corrupt)?.into_iter().collect()
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Lines for SqliteStore {
+    async fn line(&self, org: &OrgId, first: &KeyId) -> Result<Vec<KeyRecord>, StoreError> {
+        let (org, first) = (org.clone(), first.clone());
+        self.read(move |t| {
+            let sql = format!("{SELECT_KEYS} WHERE k.org = ?1 AND k.line = ?2");
+            let found = all(t, &sql, [org.as_str(), first.as_str()], key_or_corrupt)?;
+            let mut found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
+            // In the order of their links: ids made within a millisecond of each other sort by chance.
+            let mut line: Vec<KeyRecord> = Vec::with_capacity(found.len());
+            let mut next = Some(first);
+            while let Some(at) = found.iter().position(|key| Some(&key.id) == next.as_ref()) {
+                let key = found.swap_remove(at);
+                next.clone_from(&key.successor);
+                line.push(key);
+            }
+            Ok(line)
+        })
+        .await
+    }
+
+    async fn succession(
+        &self,
+        org: &OrgId,
+        predecessor: &KeyId,
+    ) -> Result<Option<SuccessionRecord>, StoreError> {
+        let (org, predecessor) = (org.clone(), predecessor.clone());
+        self.read(move |t| {
+            let sql = "SELECT * FROM successions WHERE org = ?1 AND predecessor = ?2";
+            find(t, sql, [org.as_str(), predecessor.as_str()], rows::succession)?
+                .transpose()
+                .map_err(|column| corrupt(Some(&predecessor), column))
         })
         .await
     }
@@ -118,28 +199,19 @@ impl SealedHalves for SqliteStore {
 
 #[async_trait]
 impl Issued for SqliteStore {
-    async fn is_issued(&self, org: &OrgId, key: &KeyId, digest: &IssuedDigest) -> Result<bool, StoreError> {
+    async fn is_issued(
+        &self,
+        org: &OrgId,
+        key: &KeyId,
+        digest: &IssuedDigest,
+        event: Option<&EventId>,
+    ) -> Result<bool, StoreError> {
         let (org, key, digest) = (org.to_string(), key.to_string(), digest.0);
+        let event = event.map(ToString::to_string);
         self.read(move |t| {
-            let sql = "SELECT 1 FROM issued WHERE org = ?1 AND key_id = ?2 AND digest = ?3 LIMIT 1";
-            Ok(find(t, sql, params![org, key, digest], |_| Ok(()))?.is_some())
-        })
-        .await
-    }
-}
-
-#[async_trait]
-impl Intake for SqliteStore {
-    async fn events(&self, org: &OrgId) -> Result<Vec<Event>, StoreError> {
-        let org = org.to_string();
-        self.read(move |t| {
-            let sql = "SELECT event FROM intake WHERE org = ?1 ORDER BY arrival";
-            all(t, sql, [org], |row| {
-                let event = get::<String>(row, "event").map_err(|column| corrupt(None, column))?;
-                serde_json::from_str(&event).map_err(|_| corrupt(None, "event"))
-            })?
-            .into_iter()
-            .collect()
+            let sql = "SELECT 1 FROM issued WHERE org = ?1 AND key_id = ?2 AND digest = ?3
+                       AND (?4 IS NULL OR event_id = ?4) LIMIT 1";
+            Ok(find(t, sql, params![org, key, digest, event], |_| Ok(()))?.is_some())
         })
         .await
     }
@@ -152,11 +224,11 @@ pub(crate) fn active_keys(
     limit: usize,
 ) -> Result<Vec<ActiveKey>, StoreError> {
     let sql = format!(
-        "SELECT {KEY_COLUMNS} FROM keys WHERE status = 'active'
-         AND (?1 IS NULL OR (org, id) > (?1, ?2)) ORDER BY org, id LIMIT ?3"
+        "{SELECT_KEYS} WHERE k.status = 'active' AND t.key_id IS NULL
+         AND (?1 IS NULL OR (k.org, k.id) > (?1, ?2)) ORDER BY k.org, k.id LIMIT ?3"
     );
     let (org, key) = after.map(|(org, key)| (org.as_str(), key.as_str())).unzip();
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = rows::limit(limit);
     all(t, &sql, params![org, key, limit], |row| {
         let corrupt = |column| corrupt(None, column);
         Ok(ActiveKey {
@@ -190,11 +262,33 @@ pub(crate) fn kek_use(t: &Transaction<'_>) -> Result<Vec<(KekId, u64)>, StoreErr
 }
 
 pub(crate) fn status(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<Option<KeyStatus>, StoreError> {
-    let sql = "SELECT status FROM keys WHERE org = ?1 AND id = ?2";
+    // A tombstone is the last word on a key, whatever its row says.
+    let sql = "SELECT iif(t.key_id IS NULL, k.status, 'revoked') AS status FROM keys AS k
+               LEFT JOIN tombstones AS t ON t.org = k.org AND t.key_id = k.id WHERE k.org = ?1 AND k.id = ?2";
     let parse = |row: &rusqlite::Row<'_>| get::<String>(row, "status")?.parse().map_err(|_| "status");
     find(t, sql, [org.as_str(), key.as_str()], parse)?
         .transpose()
         .map_err(|column| corrupt(Some(key), column))
+}
+
+/// When a key got its tombstone.
+pub(crate) fn buried_at(
+    t: &Transaction<'_>,
+    org: &OrgId,
+    key: &KeyId,
+) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT revoked_at FROM tombstones WHERE org = ?1 AND key_id = ?2";
+    let parse = |row: &rusqlite::Row<'_>| rows::time(row, "revoked_at");
+    let found = find(t, sql, [org.as_str(), key.as_str()], parse)?.transpose();
+    Ok(found.map_err(|column| corrupt(Some(key), column))?.flatten())
+}
+
+/// Every tombstone, oldest first.
+pub(crate) fn tombstones(t: &Transaction<'_>) -> Result<Vec<Tombstone>, StoreError> {
+    let sql = "SELECT * FROM tombstones ORDER BY revoked_at, org, key_id";
+    all(t, sql, [], |row| rows::tombstone(row).map_err(|column| corrupt(None, column)))?
+        .into_iter()
+        .collect()
 }
 
 fn key_or_corrupt(row: &rusqlite::Row<'_>) -> Result<KeyRecord, StoreError> {

@@ -8,15 +8,20 @@ use rusqlite::{
 };
 use vault::{
     Timestamp,
-    id::{KeyId, OrgId},
+    id::{KeyId, OrgId, TokenId},
     record_tag::KekId,
     store::{
-        ActiveKey, Commit, EventWrites, IssuedRecord, KeyRecord, KeyStatus, KeyWrites, NewOrg, OrgRecord,
-        OrgWrites, Record, Rewrapping, SealedRecord, SignatureWrites, StoreError, TokenRecord,
+        ActiveKey, Change, Commit, EventWrites, IssuedRecord, KeyKind, KeyRecord, KeyStatus, KeyWrites,
+        NewOrg, OrgRecord, OrgWrites, Record, Recovery, Rewrapping, Rotation, SealedRecord, SignatureWrites,
+        Slot, StoreError, SuccessionRecord, TokenRecord, TokenWrites, Tombstone,
     },
 };
 
-use crate::{SqliteStore, connection::unavailable, reads};
+use crate::{
+    SqliteStore,
+    connection::{identity, unavailable},
+    reads, replies, rows,
+};
 
 #[async_trait]
 impl OrgWrites for SqliteStore {
@@ -26,7 +31,7 @@ impl OrgWrites for SqliteStore {
             insert_token(t, &new.token)?;
             insert_key(t, &new.ledger_key)?;
             insert_sealed(t, &new.ledger_key, &new.sealed)?;
-            insert_events(t, &record)
+            insert_record(t, &record)
         })
         .await
     }
@@ -39,9 +44,177 @@ impl KeyWrites for SqliteStore {
         self.write(move |t| {
             insert_key(t, &key)?;
             insert_sealed(t, &key, &sealed)?;
-            insert_events(t, &record)
+            insert_record(t, &record)
         })
         .await
+    }
+
+    async fn supersede(&self, rotation: &Rotation, record: Record) -> Result<Change, StoreError> {
+        let rotation = rotation.clone();
+        let change = self
+            .write(move |t| {
+                let Rotation { successor, sealed, succession } = &rotation;
+                let (org, predecessor) = (&successor.org, &succession.predecessor);
+                if reads::status(t, org, predecessor)? != Some(KeyStatus::Active) {
+                    return Ok(Change::NotActive);
+                }
+                execute(
+                    t,
+                    "UPDATE keys SET status = 'superseded', successor = ?3 WHERE org = ?1 AND id = ?2",
+                    params![org.as_str(), predecessor.as_str(), successor.id.as_str()],
+                )?;
+                erase(t, org, predecessor)?;
+                insert_key(t, successor)?;
+                insert_sealed(t, successor, sealed)?;
+                insert_succession(t, succession, &successor.id)?;
+                if successor.kind == KeyKind::Ledger {
+                    let sql = "UPDATE orgs SET ledger_key = ?2 WHERE id = ?1 AND ledger_key = ?3";
+                    execute(t, sql, params![org.as_str(), successor.id.as_str(), predecessor.as_str()])?;
+                }
+                insert_record(t, &record)?;
+                Ok(Change::Done)
+            })
+            .await?;
+        self.overwrite().await;
+        Ok(change)
+    }
+
+    async fn revoke(&self, tombstone: &Tombstone, record: Record) -> Result<Timestamp, StoreError> {
+        let (tombstone, store) = (tombstone.clone(), self.clone());
+        let (at, number) = self
+            .write(move |t| {
+                let (_, revocations) = identity(t)?;
+                if let Some(at) = reads::buried_at(t, &tombstone.org, &tombstone.key)? {
+                    return Ok((at, revocations));
+                }
+                let number = revocations + 1;
+                store.revocations().begin(number, &tombstone)?;
+                bury(t, &tombstone)?;
+                execute(t, "UPDATE identity SET revocations = ?1", [rows::number(number)])?;
+                insert_record(t, &record)?;
+                Ok((tombstone.revoked_at, number))
+            })
+            .await?;
+        // The first time and every time: whoever is told that the key is revoked may rely on it.
+        self.committed(number).await?;
+        self.overwrite().await;
+        Ok(at)
+    }
+}
+
+#[async_trait]
+impl TokenWrites for SqliteStore {
+    async fn create_token(&self, token: &TokenRecord, record: Record) -> Result<(), StoreError> {
+        let token = token.clone();
+        self.write(move |t| {
+            insert_token(t, &token)?;
+            insert_record(t, &record)
+        })
+        .await
+    }
+
+    async fn revoke_token(
+        &self,
+        org: &OrgId,
+        token: &TokenId,
+        now: Timestamp,
+        record: Record,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let (org, token) = (org.to_string(), token.to_string());
+        self.write(move |t| {
+            let sql = "SELECT revoked_at FROM tokens WHERE org = ?1 AND id = ?2";
+            let revoked = rows::find(t, sql, [&org, &token], |row| rows::time(row, "revoked_at"))?
+                .transpose()
+                .map_err(|column| reads::corrupt(None, column))?;
+            match revoked {
+                None => Ok(None),
+                Some(Some(at)) => Ok(Some(at)),
+                Some(None) => {
+                    let sql = "UPDATE tokens SET revoked_at = ?3 WHERE org = ?1 AND id = ?2";
+                    execute(t, sql, params![org, token, millis(now)])?;
+                    insert_record(t, &record)?;
+                    Ok(Some(now))
+                }
+            }
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Recovery for SqliteStore {
+    async fn is_restored(&self) -> Result<bool, StoreError> {
+        let store = self.clone();
+        self.read(move |t| {
+            let (identity, revocations) = identity(t)?;
+            Ok(!store.revocations().known()?.belongs_to(&identity, revocations))
+        })
+        .await
+    }
+
+    async fn lost_tombstones(&self) -> Result<Vec<Tombstone>, StoreError> {
+        let store = self.clone();
+        self.read(move |t| {
+            let known = store.revocations().known()?;
+            let mut lost = Vec::new();
+            for tombstone in known.certain() {
+                if reads::buried_at(t, &tombstone.org, &tombstone.key)?.is_none() {
+                    lost.push(tombstone.clone());
+                }
+            }
+            Ok(lost)
+        })
+        .await
+    }
+
+    async fn revoke_again(&self, tombstone: &Tombstone, record: Record) -> Result<(), StoreError> {
+        let tombstone = tombstone.clone();
+        self.write_unchecked(move |t| {
+            let there = reads::status(t, &tombstone.org, &tombstone.key)?.is_some();
+            bury(t, &tombstone)?;
+            if there { insert_record(t, &record) } else { Ok(()) }
+        })
+        .await?;
+        self.overwrite().await;
+        Ok(())
+    }
+
+    async fn declare_recovered(&self) -> Result<(), StoreError> {
+        let store = self.clone();
+        self.write_unchecked(move |t| {
+            let (identity, revocations) = identity(t)?;
+            let known = store.revocations().known()?;
+            let (identity, revocations) = match &known.store {
+                Some(theirs) => (theirs.clone(), known.committed()),
+                // The file itself is lost: the store's own tombstones are all there are.
+                None => {
+                    store.revocations().create(&identity)?;
+                    for (number, tombstone) in (1..).zip(reads::tombstones(t)?) {
+                        store.revocations().begin(number, &tombstone)?;
+                        store.revocations().commit(number)?;
+                    }
+                    (identity, revocations)
+                }
+            };
+            let sql = "UPDATE identity SET store = ?1, revocations = ?2, apart = 1";
+            execute(t, sql, params![identity, rows::number(revocations)])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl SqliteStore {
+    /// Writes down, apart, that a revocation was committed.
+    async fn committed(&self, number: u64) -> Result<(), StoreError> {
+        let store = self.clone();
+        self.read(move |_| store.revocations().commit(number)).await
+    }
+
+    /// What was erased is gone for every reader already; that it is gone from the disk as well is tried, and no reason to
+    /// fail what was committed.
+    async fn overwrite(&self) {
+        let _ = self.empty_log_of_writes().await;
     }
 }
 
@@ -59,21 +232,32 @@ impl SignatureWrites for SqliteStore {
                 "INSERT INTO issued (org, key_id, digest, event_id) VALUES (?1, ?2, ?3, ?4)",
                 params![issued.org.as_str(), issued.key.as_str(), issued.digest.0, issued.event.as_str()],
             )?;
-            insert_events(t, &record)?;
+            insert_record(t, &record)?;
             Ok(Commit::Done)
         })
         .await
     }
 
-    async fn withhold(&self, issued: &IssuedRecord, record: Record) -> Result<(), StoreError> {
-        let issued = issued.clone();
+    async fn withhold(
+        &self,
+        issued: &IssuedRecord,
+        answer: Option<&Slot>,
+        record: Record,
+    ) -> Result<(), StoreError> {
+        let (issued, answer) = (issued.clone(), answer.cloned());
         self.write(move |t| {
+            if let Some(slot) = &answer {
+                if replies::is_replayed(t, slot)? {
+                    return Ok(());
+                }
+                replies::delete(t, slot)?;
+            }
             execute(
                 t,
                 "DELETE FROM issued WHERE org = ?1 AND key_id = ?2 AND digest = ?3 AND event_id = ?4",
                 params![issued.org.as_str(), issued.key.as_str(), issued.digest.0, issued.event.as_str()],
             )?;
-            insert_events(t, &record)
+            insert_record(t, &record)
         })
         .await
     }
@@ -82,7 +266,7 @@ impl SignatureWrites for SqliteStore {
 #[async_trait]
 impl EventWrites for SqliteStore {
     async fn append(&self, record: Record) -> Result<(), StoreError> {
-        self.write(move |t| insert_events(t, &record)).await
+        self.write(move |t| insert_record(t, &record)).await
     }
 }
 
@@ -146,8 +330,8 @@ fn insert_org(t: &Transaction<'_>, org: &OrgRecord) -> Result<(), StoreError> {
 fn insert_token(t: &Transaction<'_>, token: &TokenRecord) -> Result<(), StoreError> {
     execute(
         t,
-        "INSERT INTO tokens (hash, id, org, name, scopes, created_at, revoked_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO tokens (hash, id, org, name, scopes, created_at, revoked_at, lines)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             token.hash.0,
             token.id.as_str(),
@@ -156,6 +340,7 @@ fn insert_token(t: &Transaction<'_>, token: &TokenRecord) -> Result<(), StoreErr
             serde_json::to_string(&token.scopes).map_err(unavailable)?,
             millis(token.created_at),
             token.revoked_at.map(millis),
+            token.lines.as_ref().map(serde_json::to_string).transpose().map_err(unavailable)?,
         ],
     )
     .map(drop)
@@ -167,8 +352,9 @@ fn insert_key(t: &Transaction<'_>, key: &KeyRecord) -> Result<(), StoreError> {
         t,
         "INSERT INTO keys (org, id, kind, name, metadata, status, algorithm, public_key, fingerprint, tier,
                            kek_provider, kek_key_id, wrapped_dek, key_provider, classical_key_id, pq_provider,
-                           pq_key_id, record_tag, created_at, revoked_at, predecessor, successor)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
+                           pq_key_id, record_tag, created_at, revoked_at, predecessor, successor, line, allow_follow)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+                 ?23, ?24)",
         params![
             key.org.as_str(),
             key.id.as_str(),
@@ -179,7 +365,7 @@ fn insert_key(t: &Transaction<'_>, key: &KeyRecord) -> Result<(), StoreError> {
             key.public_key.algorithm().name(),
             key.public_key.to_json(),
             key.public_key.fingerprint(),
-            u8::from(key.tier()),
+            u8::from(key.tier),
             kek.map(|kek| kek.provider.name()),
             kek.and_then(|kek| kek.wrapped.kek_key_id.as_deref()),
             kek.map(|kek| kek.wrapped.bytes.as_slice()),
@@ -192,6 +378,8 @@ fn insert_key(t: &Transaction<'_>, key: &KeyRecord) -> Result<(), StoreError> {
             key.revoked_at.map(millis),
             key.predecessor.as_ref().map(KeyId::as_str),
             key.successor.as_ref().map(KeyId::as_str),
+            key.line.as_str(),
+            key.allow_follow,
         ],
     )
     .map(drop)
@@ -210,7 +398,55 @@ fn insert_sealed(t: &Transaction<'_>, key: &KeyRecord, sealed: &SealedRecord) ->
     Ok(())
 }
 
-fn insert_events(t: &Transaction<'_>, record: &Record) -> Result<(), StoreError> {
+fn insert_succession(
+    t: &Transaction<'_>,
+    succession: &SuccessionRecord,
+    successor: &KeyId,
+) -> Result<(), StoreError> {
+    execute(
+        t,
+        "INSERT INTO successions (org, predecessor, successor, statement, predecessor_signature,
+                                  successor_signature, event_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            succession.org.as_str(),
+            succession.predecessor.as_str(),
+            successor.as_str(),
+            serde_json::to_string(&succession.statement).map_err(unavailable)?,
+            succession.predecessor_signature,
+            succession.successor_signature,
+            succession.event.as_str(),
+        ],
+    )
+    .map(drop)
+}
+
+/// The tombstone and all that follows from it, but for the events.
+fn bury(t: &Transaction<'_>, tombstone: &Tombstone) -> Result<(), StoreError> {
+    let at = millis(tombstone.revoked_at);
+    execute(
+        t,
+        "INSERT INTO tombstones (org, key_id, fingerprint, revoked_at) VALUES (?1, ?2, ?3, ?4)",
+        params![tombstone.org.as_str(), tombstone.key.as_str(), tombstone.fingerprint, at],
+    )?;
+    execute(
+        t,
+        "UPDATE keys SET status = 'revoked', revoked_at = ?3 WHERE org = ?1 AND id = ?2",
+        params![tombstone.org.as_str(), tombstone.key.as_str(), at],
+    )?;
+    erase(t, &tombstone.org, &tombstone.key)
+}
+
+/// Everything that a key could sign with.
+fn erase(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<(), StoreError> {
+    let key = [org.as_str(), key.as_str()];
+    execute(t, "DELETE FROM sealed_halves WHERE org = ?1 AND key_id = ?2", key)?;
+    let sql = "UPDATE keys SET kek_provider = NULL, kek_key_id = NULL, wrapped_dek = NULL, record_tag = NULL
+               WHERE org = ?1 AND id = ?2";
+    execute(t, sql, key).map(drop)
+}
+
+fn insert_record(t: &Transaction<'_>, record: &Record) -> Result<(), StoreError> {
     for event in &record.events {
         execute(
             t,
@@ -218,10 +454,13 @@ fn insert_events(t: &Transaction<'_>, record: &Record) -> Result<(), StoreError>
             params![event.org, event.id, serde_json::to_string(event).map_err(unavailable)?],
         )?;
     }
-    Ok(())
+    match &record.reply {
+        Some(reply) => replies::keep(t, reply),
+        None => Ok(()),
+    }
 }
 
-fn execute(t: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
+pub(crate) fn execute(t: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
     let run = || t.prepare_cached(sql)?.execute(params);
     run().map_err(|error| match error.sqlite_error().map(|error| error.extended_code) {
         Some(SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE) => StoreError::Exists,
@@ -229,7 +468,7 @@ fn execute(t: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Res
     })
 }
 
-fn millis(at: Timestamp) -> i64 {
+pub(crate) fn millis(at: Timestamp) -> i64 {
     // A timestamp is never beyond the year 9999.
     i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    id::{OrgId, TokenId},
+    id::{KeyId, OrgId, TokenId},
+    store::KeyRecord,
 };
 
 /// A caller whose token was read in this very request.
@@ -18,6 +19,8 @@ pub struct Caller {
     pub token: TokenId,
     /// What the token may do.
     pub scopes: Vec<Scope>,
+    /// The first keys of the lines that the token is confined to; `None` where it is for every key.
+    pub lines: Option<Vec<KeyId>>,
 }
 
 impl Caller {
@@ -27,6 +30,19 @@ impl Caller {
     /// [`Error::MissingScope`], which names it.
     pub fn require(&self, scope: Scope) -> Result<(), Error> {
         if self.scopes.contains(&scope) { Ok(()) } else { Err(Error::MissingScope { scope }) }
+    }
+
+    /// Whether the caller's token is for the key.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotAllowed`].
+    pub fn may_use(&self, key: &KeyRecord) -> Result<(), Error> {
+        match &self.lines {
+            Some(lines) if !lines.contains(&key.line) => {
+                Err(Error::KeyNotAllowed { key: key.id.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

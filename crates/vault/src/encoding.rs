@@ -9,9 +9,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Base64(pub Vec<u8>);
 
+impl Base64 {
+    /// The text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        STANDARD.encode(&self.0)
+    }
+}
+
 impl Serialize for Base64 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(&self.0))
+        serializer.serialize_str(&self.to_text())
     }
 }
 

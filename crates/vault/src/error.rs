@@ -1,11 +1,12 @@
 //! What an operation answers when it does not do what was asked.
 
 use composite::Algorithm;
+use ledger::MissingTile;
 
 use crate::{
     caller::Scope,
     custody::CustodyError,
-    id::{IdError, KeyId},
+    id::{EventId, IdError, KeyId},
     random,
     store::StoreError,
 };
@@ -22,6 +23,12 @@ pub enum Error {
     MissingScope {
         /// The scope that would do.
         scope: Scope,
+    },
+    /// The token is confined to other keys.
+    #[error("this token is for certain keys, and {key} is none of them nor of their lines")]
+    KeyNotAllowed {
+        /// The key that was named; `a new one` where one would be made.
+        key: String,
     },
     /// Nothing of that id in the caller's organisation; another organisation's is no different.
     #[error("there is no {what} of that id in this organisation")]
@@ -63,6 +70,32 @@ pub enum Error {
         /// The key that followed it.
         successor: KeyId,
     },
+    /// The signature was committed and did not leave.
+    #[error("the signature of {event} was withheld, because its key was revoked: there is no receipt for it")]
+    SignatureWithheld {
+        /// The `signature.issued` event.
+        event: EventId,
+    },
+    /// The ledger does not fit into one answer.
+    #[error(
+        "the ledger has more than {limit} bytes; ask for it page by page with `since` and `limit`, from since=0, going on at          `range.until` + 1"
+    )]
+    LedgerTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The idempotency key was used with another body.
+    #[error("this `Idempotency-Key` was used with another body; choose a new one for another request")]
+    IdempotencyMismatch,
+    /// The call with this idempotency key is still running.
+    #[error("the first request with this `Idempotency-Key` is still running; ask again")]
+    IdempotencyInProgress,
+    /// The call with this idempotency key made something whose secret is shown once.
+    #[error("the request with this `Idempotency-Key` made {id} already; its secret was shown once and is not kept")]
+    AlreadyCreated {
+        /// The id of what was made.
+        id: String,
+    },
     /// Nothing can do this, and the sentence says what would work.
     #[error("{reason}")]
     UnsupportedCombination {
@@ -97,6 +130,11 @@ pub enum Error {
         /// Why, for the operator.
         source: StoreError,
     },
+    /// The store was put back to an earlier hour, and does not know of every revocation.
+    #[error(
+        "the vault's store was restored and may lack revocations; it writes nothing until its operator has run          `postq-vault recover`"
+    )]
+    StoreRestored,
     /// A fault of the vault's own.
     #[error("the vault failed; nothing was released")]
     Internal {
@@ -149,6 +187,15 @@ pub enum InternalFault {
     /// A custody provider failed on its own.
     #[error(transparent)]
     Custody(CustodyError),
+    /// The ledger's tree is damaged.
+    #[error(transparent)]
+    Tree(#[from] MissingTile),
+    /// The ledger lacks what it must have.
+    #[error("the ledger lacks {0}")]
+    Ledger(&'static str),
+    /// An answer that has no JSON.
+    #[error("an answer could not be written as JSON")]
+    Json,
 }
 
 impl Error {
@@ -160,6 +207,10 @@ impl Error {
 
     pub(crate) fn integrity(key: &KeyId, source: IntegrityFault) -> Self {
         Self::KeyIntegrity { key: key.clone(), source }
+    }
+
+    pub(crate) const fn ledger(lacks: &'static str) -> Self {
+        Self::Internal { source: InternalFault::Ledger(lacks) }
     }
 
     pub(crate) fn composite(source: composite::Error) -> Self {
@@ -186,6 +237,12 @@ impl From<CustodyError> for Error {
     }
 }
 
+impl From<MissingTile> for Error {
+    fn from(source: MissingTile) -> Self {
+        Self::Internal { source: source.into() }
+    }
+}
+
 impl From<random::Unavailable> for Error {
     fn from(source: random::Unavailable) -> Self {
         Self::Internal { source: source.into() }
@@ -198,6 +255,8 @@ impl From<StoreError> for Error {
             StoreError::Corrupt { key: Some(key), column } => {
                 Self::KeyIntegrity { key, source: IntegrityFault::Column(column) }
             }
+            StoreError::Restored => Self::StoreRestored,
+            StoreError::LeaseLost => Self::IdempotencyInProgress,
             source => Self::StoreUnavailable { source },
         }
     }

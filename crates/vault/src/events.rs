@@ -1,7 +1,7 @@
 //! The events that operations write, one constructor each: nothing else assembles an event's data.
 
 use composite::{Prehash, PublicKey, Verdict};
-use ledger::{Content, Event, EventType};
+use ledger::{Content, Event, EventType, Statement};
 use serde_json::{Value, json};
 
 use crate::{
@@ -9,14 +9,15 @@ use crate::{
     encoding::Base64,
     id::{EventId, KeyId, OrgId, TokenId},
     input::Message,
-    store::{KeyRecord, TokenRecord},
+    store::{KeyRecord, TokenRecord, Tombstone},
 };
 
 /// On whose behalf, where and when.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scene<'a> {
     pub(crate) org: &'a OrgId,
-    pub(crate) actor: &'a TokenId,
+    /// A token's id, or a worker's name.
+    pub(crate) actor: &'a str,
     pub(crate) now: Timestamp,
 }
 
@@ -45,8 +46,35 @@ impl Scene<'_> {
         self.event(EventType::KeyCreated, Some(key.id.as_str()), data)
     }
 
+    /// Its id is given: the row that keeps the succession names it too.
+    pub(crate) fn key_rotated(&self, id: &EventId, statement: &Statement) -> Event {
+        let subject = Some(statement.predecessor.id.as_str());
+        self.event_of(id, EventType::KeyRotated, subject, statement.event_data())
+    }
+
+    pub(crate) fn key_revoked(&self, tombstone: &Tombstone) -> Result<Event, Error> {
+        let data = json!({
+            "fingerprint": tombstone.fingerprint,
+            "keyId": tombstone.key,
+            "revokedAt": tombstone.revoked_at,
+        });
+        self.event(EventType::KeyRevoked, Some(tombstone.key.as_str()), data)
+    }
+
+    pub(crate) fn api_key_revoked(&self, token: &TokenId) -> Result<Event, Error> {
+        self.event(EventType::ApiKeyRevoked, Some(token.as_str()), json!({ "tokenId": token }))
+    }
+
+    /// Whatever a caller puts into it stands under `data`, so that it cannot pass for an event of the vault's own.
+    pub(crate) fn custom(&self, id: &EventId, data: Value) -> Event {
+        self.event_of(id, EventType::Custom, None, data)
+    }
+
     pub(crate) fn api_key_created(&self, token: &TokenRecord) -> Result<Event, Error> {
-        let data = json!({ "name": token.name, "scopes": token.scopes, "tokenId": token.id.as_str() });
+        let mut data = json!({ "name": token.name, "scopes": token.scopes, "tokenId": token.id.as_str() });
+        if let (Some(lines), Some(data)) = (&token.lines, data.as_object_mut()) {
+            data.insert("lines".to_owned(), json!(lines));
+        }
         self.event(EventType::ApiKeyCreated, Some(token.id.as_str()), data)
     }
 

@@ -1,7 +1,13 @@
 //! Ids: a prefix and a lower-case ULID, so that they sort by creation time.
 
-use std::{fmt, marker::PhantomData, str::FromStr};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    marker::PhantomData,
+    str::FromStr,
+};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use ulid::Ulid;
 
 use crate::{Timestamp, random};
@@ -66,6 +72,18 @@ impl<K> Clone for Id<K> {
     }
 }
 
+impl<K> Serialize for Id<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Id<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 impl<K> PartialEq for Id<K> {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -73,6 +91,12 @@ impl<K> PartialEq for Id<K> {
 }
 
 impl<K> Eq for Id<K> {}
+
+impl<K> Hash for Id<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
 
 impl<K> PartialOrd for Id<K> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
@@ -106,6 +130,8 @@ pub type KeyId = Id<Key>;
 pub type EventId = Id<Event>;
 /// `apk_…`
 pub type TokenId = Id<Token>;
+/// `cpt_…`
+pub type CheckpointId = Id<Checkpoint>;
 /// `req_…`
 pub type RequestId = Id<Request>;
 
@@ -117,6 +143,8 @@ pub enum Key {}
 pub enum Event {}
 /// An API token.
 pub enum Token {}
+/// A checkpoint of the ledger.
+pub enum Checkpoint {}
 /// One request.
 pub enum Request {}
 
@@ -131,6 +159,9 @@ impl Kind for Event {
 }
 impl Kind for Token {
     const PREFIX: &'static str = "apk";
+}
+impl Kind for Checkpoint {
+    const PREFIX: &'static str = "cpt";
 }
 impl Kind for Request {
     const PREFIX: &'static str = "req";

@@ -76,6 +76,33 @@ pub fn context(bytes: Option<Base64>) -> Result<Context, Error> {
     Context::new(bytes.unwrap_or_default().0).map_err(|e| Error::invalid("context", e))
 }
 
+/// SHA-256 of a request's raw body, by which a retry is told from another request.
+#[must_use]
+pub fn body_digest(body: &[u8]) -> [u8; 32] {
+    ledger::sha256(body)
+}
+
+/// How many items a page has.
+///
+/// # Errors
+/// [`Error::Invalid`] for none, or more than `max`.
+pub fn page_size(limit: Option<u32>, default: usize, max: usize) -> Result<usize, Error> {
+    match limit.map(usize::try_from) {
+        None => Ok(default),
+        Some(Ok(limit)) if (1..=max).contains(&limit) => Ok(limit),
+        Some(_) => Err(Error::invalid("limit", format_args!("a page has 1 to {max} items"))),
+    }
+}
+
+/// A cursor is opaque to callers; to us it is where the next page begins.
+///
+/// # Errors
+/// [`Error::Invalid`] for one that the vault did not give.
+pub fn cursor<T: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<T>, Error> {
+    let refuse = || Error::invalid("cursor", "send the `nextCursor` of the page before, unchanged");
+    cursor.map(|cursor| cursor.parse().map_err(|_| refuse())).transpose()
+}
+
 /// A name of 1 to 128 characters without control characters.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! How a hybrid key comes to be, how its record is tagged and checked, and how its two halves sign: the same for user keys and
 //! ledger keys.
 
+use async_trait::async_trait;
 use composite::{Algorithm, PublicKey, Signature, SigningInput, verify};
 use futures::future::{try_join, try_join3};
 use ledger::Content;
@@ -11,9 +12,9 @@ use crate::{
     custody::{Custody, CustodyError, Half, HalfSecret, Kept, RootKek, Subject},
     error::IntegrityFault,
     id::{KeyId, OrgId},
-    providers::{KekProvider, KeyProvider, PqProvider, check_combination},
+    providers::{KekProvider, KeyProvider, PqProvider, Tier, check_combination},
     sealed::{self, HalfName, SealContext},
-    store::{Hold, KekHold, KeyKind, KeyRecord, KeyStatus, SealedHalves, SealedRecord},
+    store::{Hold, KekHold, KeyKind, KeyRecord, KeyStatus, SealedHalves, SealedRecord, StoreError},
 };
 
 /// What a new key is to be.
@@ -26,7 +27,20 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) kek: KekProvider,
     pub(crate) classical: KeyProvider,
     pub(crate) pq: PqProvider,
+    pub(crate) allow_follow: bool,
+    /// The key that it follows.
+    pub(crate) follows: Option<&'a KeyRecord>,
     pub(crate) now: Timestamp,
+}
+
+/// Sealed halves of a key that is not stored yet.
+pub(crate) struct Unstored(pub(crate) SealedRecord);
+
+#[async_trait]
+impl SealedHalves for Unstored {
+    async fn sealed(&self, _: &OrgId, _: &KeyId) -> Result<SealedRecord, StoreError> {
+        Ok(self.0.clone())
+    }
 }
 
 /// Makes both halves, seals those that the vault keeps, and tags the record. Nothing is stored yet.
@@ -66,6 +80,7 @@ pub(crate) async fn generate(
         wrapped = Some(KekHold { provider: blueprint.kek, wrapped: dek.wrapped });
     }
 
+    let tier = Tier::derive(wrapped.as_ref().map(|kek| kek.provider), blueprint.classical, blueprint.pq);
     let mut record = KeyRecord {
         org: blueprint.org.clone(),
         kind: blueprint.kind,
@@ -76,11 +91,14 @@ pub(crate) async fn generate(
         kek: wrapped,
         classical: Hold { provider: blueprint.classical, key_id: provider_key_id(classical.secret) },
         pq: Hold { provider: blueprint.pq, key_id: provider_key_id(pq.secret) },
+        tier,
         tag: None,
         created_at: blueprint.now,
         revoked_at: None,
-        predecessor: None,
+        predecessor: blueprint.follows.map(|key| key.id.clone()),
         successor: None,
+        line: blueprint.follows.map_or_else(|| id.clone(), |key| key.line.clone()),
+        allow_follow: blueprint.allow_follow,
         id,
     };
     record.tag = Some(custody.root.tag(&record.org, &tagged_bytes(&record)).await?);

@@ -13,14 +13,18 @@ pub mod encoding;
 pub mod error;
 pub mod events;
 pub mod id;
+pub mod idempotency;
 pub mod input;
 pub mod key_material;
+pub mod ledger_access;
 pub mod ops;
 pub mod providers;
 pub mod random;
 pub mod record_tag;
 pub mod sealed;
+pub mod sequencing;
 pub mod store;
+mod rotation;
 mod time;
 pub mod token;
 

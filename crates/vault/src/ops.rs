@@ -1,12 +1,25 @@
 //! The operations, one file each. An operation is a function of its ports, its caller and its request.
 
+pub mod api_tokens;
+pub mod append_ledger;
 pub mod create_key;
 pub mod create_org;
 pub mod get_key;
+pub mod key_audit;
+pub mod key_lineage;
+pub mod ledger_shapes;
 pub mod list_keys;
 pub mod public_key;
+pub mod read_ledger;
+pub mod receipt;
+pub mod recover;
+pub mod revoke_key;
 pub mod rewrap;
+pub mod rotate_key;
+pub mod rotate_ledger_key;
+pub mod seal_ledger;
 pub mod sign;
+pub mod usage;
 pub mod verify;
 pub mod whoami;
 
@@ -17,11 +30,15 @@ use crate::{
     store::{KeyKind, KeyRecord, Keys},
 };
 
-/// Finds a user key of the caller's organisation. Foreign, unknown, malformed and ledger keys give one answer.
+/// Finds a user key of the caller's organisation that the caller's token is for. Foreign, unknown, malformed and ledger keys
+/// give one answer.
 async fn find_user_key(keys: &dyn Keys, caller: &Caller, id: &str) -> Result<KeyRecord, Error> {
     let id: KeyId = id.parse()?;
     match keys.key(&caller.org, &id).await? {
-        Some(record) if record.kind == KeyKind::User => Ok(record),
+        Some(record) if record.kind == KeyKind::User => {
+            caller.may_use(&record)?;
+            Ok(record)
+        }
         _ => Err(Error::NotFound { what: "key" }),
     }
 }

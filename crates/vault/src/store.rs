@@ -4,22 +4,29 @@
 //! the machine losing power. A read sees every write that was acknowledged before it began, on any instance. A write
 //! happens whole or not at all, and after an error it may have happened. Nothing here decides who may do what.
 
-use std::str::FromStr;
+mod ledger_tables;
+mod records;
+mod replies;
 
 use async_trait::async_trait;
-use composite::{Algorithm, PublicKey};
-use ledger::{Content, Event};
-use serde::{Deserialize, Serialize};
+use ledger::Event;
 
 use crate::{
     Timestamp,
-    caller::{Environment, Scope, UnknownName},
-    custody::WrappedDek,
     id::{EventId, KeyId, OrgId, TokenId},
-    providers::{KekProvider, KeyProvider, PqProvider, Tier},
-    record_tag::{KekId, RecordTag},
+    record_tag::KekId,
     token::TokenHash,
 };
+
+pub use ledger_tables::{
+    Batch, CheckpointRecord, CheckpointWrites, EntryFilter, Head, Intake, LedgerReads, Placed, Placing, Sealing,
+    Usage, UsageRecord,
+};
+pub use records::{
+    ActiveKey, Change, Commit, Hold, IssuedDigest, IssuedRecord, KekHold, KeyFilter, KeyKind, KeyRecord,
+    KeyStatus, NewOrg, OrgRecord, Rotation, SealedRecord, SuccessionRecord, TokenRecord, Tombstone,
+};
+pub use replies::{Attempt, Begin, KEPT_MILLIS, LEASE_MILLIS, Lease, Replies, Reply, Slot, StoredAnswer};
 
 /// Reads organisations.
 #[async_trait]
@@ -29,6 +36,9 @@ pub trait Orgs: Send + Sync {
 
     /// Whether there is any organisation at all: a store without one has never been used.
     async fn any_org(&self) -> Result<bool, StoreError>;
+
+    /// Organisations in the order of their ids: at most `limit`, those after `after`.
+    async fn orgs(&self, after: Option<&OrgId>, limit: usize) -> Result<Vec<OrgId>, StoreError>;
 }
 
 /// Reads tokens.
@@ -36,6 +46,14 @@ pub trait Orgs: Send + Sync {
 pub trait Tokens: Send + Sync {
     /// The token of a hash, revoked or not.
     async fn token(&self, hash: &TokenHash) -> Result<Option<TokenRecord>, StoreError>;
+
+    /// An organisation's tokens, revoked ones too, newest first: at most `limit`, those before `before`.
+    async fn tokens(
+        &self,
+        org: &OrgId,
+        before: Option<&TokenId>,
+        limit: usize,
+    ) -> Result<Vec<TokenRecord>, StoreError>;
 }
 
 /// Reads keys. A row that the vault would not have written is [`StoreError::Corrupt`], never a panic and never a guess.
@@ -44,11 +62,25 @@ pub trait Keys: Send + Sync {
     /// One key of an organisation, of any kind and status.
     async fn key(&self, org: &OrgId, key: &KeyId) -> Result<Option<KeyRecord>, StoreError>;
 
-    /// The status of one key alone, read anew.
+    /// The status of one key alone, read anew. A key with a tombstone is revoked, whatever its row says.
     async fn status(&self, org: &OrgId, key: &KeyId) -> Result<Option<KeyStatus>, StoreError>;
 
     /// User keys of an organisation that match, newest first: at most `limit`, those before `before`.
     async fn list(&self, org: &OrgId, filter: &KeyFilter) -> Result<Vec<KeyRecord>, StoreError>;
+}
+
+/// Reads lines: keys that follow each other.
+#[async_trait]
+pub trait Lines: Send + Sync {
+    /// Every key of a line, oldest first, by the line's first key.
+    async fn line(&self, org: &OrgId, first: &KeyId) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// The succession by which a key was followed.
+    async fn succession(
+        &self,
+        org: &OrgId,
+        predecessor: &KeyId,
+    ) -> Result<Option<SuccessionRecord>, StoreError>;
 }
 
 /// Reads sealed halves. Only what signs has this port.
@@ -61,15 +93,14 @@ pub trait SealedHalves: Send + Sync {
 /// Reads which signatures were issued.
 #[async_trait]
 pub trait Issued: Send + Sync {
-    /// Whether a signature by the key over the digest was issued and not withheld.
-    async fn is_issued(&self, org: &OrgId, key: &KeyId, digest: &IssuedDigest) -> Result<bool, StoreError>;
-}
-
-/// Reads the intake: events in the order in which they arrived.
-#[async_trait]
-pub trait Intake: Send + Sync {
-    /// All events of an organisation.
-    async fn events(&self, org: &OrgId) -> Result<Vec<Event>, StoreError>;
+    /// Whether a signature by the key over the digest was issued and not withheld: any, or the one of the event.
+    async fn is_issued(
+        &self,
+        org: &OrgId,
+        key: &KeyId,
+        digest: &IssuedDigest,
+        event: Option<&EventId>,
+    ) -> Result<bool, StoreError>;
 }
 
 /// Makes organisations.
@@ -79,11 +110,37 @@ pub trait OrgWrites: Send + Sync {
     async fn create_org(&self, org: NewOrg, record: Record) -> Result<(), StoreError>;
 }
 
-/// Makes keys.
+/// Makes keys, and ends them.
 #[async_trait]
 pub trait KeyWrites: Send + Sync {
     /// The key's row and its sealed halves, or [`StoreError::Exists`].
     async fn create(&self, key: &KeyRecord, sealed: &SealedRecord, record: Record) -> Result<(), StoreError>;
+
+    /// The successor with its sealed halves and the succession, on condition that the predecessor is active: it becomes
+    /// superseded, and its sealed halves, wrapped data key and tag are gone. A ledger key's successor becomes its
+    /// organisation's ledger key.
+    async fn supersede(&self, rotation: &Rotation, record: Record) -> Result<Change, StoreError>;
+
+    /// The tombstone, for ever, and with it the status; sealed halves, wrapped data key and tag are gone. The tombstone is
+    /// also kept apart before this is acknowledged. A key that is revoked already stays as it is: nothing is written, and
+    /// the answer is when it was.
+    async fn revoke(&self, tombstone: &Tombstone, record: Record) -> Result<Timestamp, StoreError>;
+}
+
+/// Makes tokens, and ends them.
+#[async_trait]
+pub trait TokenWrites: Send + Sync {
+    /// The token.
+    async fn create_token(&self, token: &TokenRecord, record: Record) -> Result<(), StoreError>;
+
+    /// When the token died: now, or when it did before, in which case nothing is written; `None` where there is none.
+    async fn revoke_token(
+        &self,
+        org: &OrgId,
+        token: &TokenId,
+        now: Timestamp,
+        record: Record,
+    ) -> Result<Option<Timestamp>, StoreError>;
 }
 
 /// Commits signatures.
@@ -92,8 +149,14 @@ pub trait SignatureWrites: Send + Sync {
     /// The issued-row and the event, unless the key is revoked: then nothing is written.
     async fn record(&self, issued: &IssuedRecord, record: Record) -> Result<Commit, StoreError>;
 
-    /// Takes the issued-row away and writes the event that says so.
-    async fn withhold(&self, issued: &IssuedRecord, record: Record) -> Result<(), StoreError>;
+    /// Takes the issued-row and the kept answer away and writes the event that says so, unless the answer is marked as
+    /// replayed: then it may have left, and nothing is written.
+    async fn withhold(
+        &self,
+        issued: &IssuedRecord,
+        answer: Option<&Slot>,
+        record: Record,
+    ) -> Result<(), StoreError>;
 }
 
 /// Writes events that have no other effect.
@@ -122,19 +185,44 @@ pub trait Rewrapping: Send + Sync {
     async fn rewrap(&self, from: &KeyRecord, to: &KeyRecord) -> Result<bool, StoreError>;
 }
 
+/// Notices that a store was put back to an earlier hour, and brings its revocations back.
+#[async_trait]
+pub trait Recovery: Send + Sync {
+    /// Whether the store is another, or an earlier one, than the revocations that are kept apart belong to. Until it has
+    /// recovered, every write fails with [`StoreError::Restored`].
+    async fn is_restored(&self) -> Result<bool, StoreError>;
+
+    /// The tombstones that are kept apart and that the store has not.
+    async fn lost_tombstones(&self) -> Result<Vec<Tombstone>, StoreError>;
+
+    /// Revokes a key again, where there is such a key: as [`KeyWrites::revoke`] does, in a store that is restored.
+    async fn revoke_again(&self, tombstone: &Tombstone, record: Record) -> Result<(), StoreError>;
+
+    /// Declares the store to be the one that the revocations belong to. Every lost tombstone must be back.
+    async fn declare_recovered(&self) -> Result<(), StoreError>;
+}
+
 /// Every port in one store.
 pub trait Store:
     Orgs
     + Tokens
     + Keys
+    + Lines
     + SealedHalves
     + Issued
     + Intake
+    + LedgerReads
+    + Usage
     + OrgWrites
     + KeyWrites
+    + TokenWrites
     + SignatureWrites
     + EventWrites
+    + Placing
+    + CheckpointWrites
+    + Replies
     + Rewrapping
+    + Recovery
 {
 }
 
@@ -142,14 +230,22 @@ impl<S> Store for S where
     S: Orgs
         + Tokens
         + Keys
+        + Lines
         + SealedHalves
         + Issued
         + Intake
+        + LedgerReads
+        + Usage
         + OrgWrites
         + KeyWrites
+        + TokenWrites
         + SignatureWrites
         + EventWrites
+        + Placing
+        + CheckpointWrites
+        + Replies
         + Rewrapping
+        + Recovery
 {
 }
 
@@ -158,244 +254,15 @@ impl<S> Store for S where
 pub struct Record {
     /// The events, all of the organisation that the effect is about.
     pub events: Vec<Event>,
+    /// The answer to keep for a retry. Where its lease was taken over meanwhile, nothing at all is committed:
+    /// [`StoreError::LeaseLost`].
+    pub reply: Option<Reply>,
 }
 
-/// An organisation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrgRecord {
-    /// `org_…`
-    pub id: OrgId,
-    /// 1 to 128 characters.
-    pub name: String,
-    /// Live or test.
-    pub environment: Environment,
-    /// What a customer's cloud account must be told to expect from this organisation; made here, never changed.
-    pub external_id: String,
-    /// The key that signs its checkpoints.
-    pub ledger_key: KeyId,
-    /// When.
-    pub created_at: Timestamp,
-}
-
-/// A token: its hash, never itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenRecord {
-    /// `apk_…`
-    pub id: TokenId,
-    /// The organisation that it speaks for.
-    pub org: OrgId,
-    /// SHA-256 of the token.
-    pub hash: TokenHash,
-    /// 1 to 128 characters.
-    pub name: String,
-    /// What it may do.
-    pub scopes: Vec<Scope>,
-    /// When.
-    pub created_at: Timestamp,
-    /// When it died.
-    pub revoked_at: Option<Timestamp>,
-}
-
-/// What makes an organisation.
-#[derive(Debug, Clone)]
-pub struct NewOrg {
-    /// The organisation.
-    pub org: OrgRecord,
-    /// Its ledger key.
-    pub ledger_key: KeyRecord,
-    /// The ledger key's halves.
-    pub sealed: SealedRecord,
-    /// Its first token.
-    pub token: TokenRecord,
-}
-
-/// What a key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyKind {
-    /// Signs user contexts and successions.
-    User,
-    /// Signs checkpoints and successions, and nothing else; no key route knows it.
-    Ledger,
-}
-
-impl KeyKind {
-    /// The name in formats and stores.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Ledger => "ledger",
-        }
+impl From<Event> for Record {
+    fn from(event: Event) -> Self {
+        Self { events: vec![event], reply: None }
     }
-}
-
-impl FromStr for KeyKind {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        [Self::User, Self::Ledger].into_iter().find(|k| k.name() == name).ok_or(UnknownName)
-    }
-}
-
-/// Where a key is in its life. It only ever moves downward in this list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyStatus {
-    /// Signs and verifies.
-    Active,
-    /// Verifies; its successor signs.
-    Superseded,
-    /// Signs no more, for ever.
-    Revoked,
-}
-
-impl KeyStatus {
-    /// The name in the API and in stores.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Superseded => "superseded",
-            Self::Revoked => "revoked",
-        }
-    }
-}
-
-impl FromStr for KeyStatus {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        [Self::Active, Self::Superseded, Self::Revoked]
-            .into_iter()
-            .find(|s| s.name() == name)
-            .ok_or(UnknownName)
-    }
-}
-
-/// A hybrid key without its secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRecord {
-    /// The organisation.
-    pub org: OrgId,
-    /// `key_…`
-    pub id: KeyId,
-    /// What it is for.
-    pub kind: KeyKind,
-    /// 1 to 128 characters.
-    pub name: String,
-    /// What its creator noted.
-    pub metadata: Content,
-    /// Where it is in its life.
-    pub status: KeyStatus,
-    /// Both public halves, and with them the algorithm.
-    pub public_key: PublicKey,
-    /// The wrapped data key; `None` where nothing is sealed, or no more.
-    pub kek: Option<KekHold>,
-    /// Who holds the classical half.
-    pub classical: Hold<KeyProvider>,
-    /// Who holds the ML-DSA half.
-    pub pq: Hold<PqProvider>,
-    /// The tag over all of it that decides a signature; `None` once the key signs no more.
-    pub tag: Option<RecordTag>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
-    /// The key that it follows.
-    pub predecessor: Option<KeyId>,
-    /// The key that follows it.
-    pub successor: Option<KeyId>,
-}
-
-impl KeyRecord {
-    /// How little of it is in the vault's hands.
-    #[must_use]
-    pub fn tier(&self) -> Tier {
-        Tier::derive(self.kek.as_ref().map(|kek| kek.provider), self.classical.provider, self.pq.provider)
-    }
-}
-
-/// The wrapped data key and who wrapped it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KekHold {
-    /// Who.
-    pub provider: KekProvider,
-    /// What.
-    pub wrapped: WrappedDek,
-}
-
-/// Who holds a half.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold<P> {
-    /// Who.
-    pub provider: P,
-    /// The provider's complete name for it; `None` for `postq-managed`.
-    pub key_id: Option<String>,
-}
-
-/// The sealed halves of a key, 61 bytes each.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SealedRecord {
-    /// The ML-DSA half.
-    pub pq: Option<Vec<u8>>,
-    /// The classical half.
-    pub classical: Option<Vec<u8>>,
-}
-
-/// SHA-256(ph ‖ ctx): what an issued signature is found by. Never by its bytes, of which there can be many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IssuedDigest(pub [u8; 32]);
-
-/// That a signature was issued.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IssuedRecord {
-    /// The organisation.
-    pub org: OrgId,
-    /// The key.
-    pub key: KeyId,
-    /// What it signed.
-    pub digest: IssuedDigest,
-    /// The event that says so.
-    pub event: EventId,
-}
-
-/// How a commit of a signature ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Commit {
-    /// It is durable.
-    Done,
-    /// The key was revoked before it; nothing was written.
-    KeyRevoked,
-}
-
-/// Which keys to list.
-#[derive(Debug, Clone, Default)]
-pub struct KeyFilter {
-    /// At most so many.
-    pub limit: usize,
-    /// Only those made before this one.
-    pub before: Option<KeyId>,
-    /// Only of this algorithm.
-    pub algorithm: Option<Algorithm>,
-    /// Only of this status; without it every status but, unless asked for, revoked.
-    pub status: Option<KeyStatus>,
-    /// Revoked keys too.
-    pub include_revoked: bool,
-    /// Only of this tier.
-    pub tier: Option<Tier>,
-    /// Only those whose name begins so, letter by letter.
-    pub name_prefix: Option<String>,
-}
-
-/// A row as rewrapping reads it: a corrupt one is passed by and named, so that one row cannot hold up the rest.
-#[derive(Debug, Clone)]
-pub struct ActiveKey {
-    /// The organisation.
-    pub org: OrgId,
-    /// The key.
-    pub id: KeyId,
-    /// The row, or the column that the vault would not have written.
-    pub row: Result<Box<KeyRecord>, &'static str>,
 }
 
 /// Why a store did not do what the vault asked.
@@ -415,4 +282,10 @@ pub enum StoreError {
     /// What is to be made exists.
     #[error("a row of that id exists")]
     Exists,
+    /// Another call took over the lease that the answer was to be kept under.
+    #[error("the lease of the idempotency key was taken over")]
+    LeaseLost,
+    /// The store was put back to an earlier hour.
+    #[error("the store is not the one that the revocations kept apart belong to")]
+    Restored,
 }

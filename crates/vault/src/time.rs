@@ -29,10 +29,35 @@ impl Timestamp {
         Some(Self(millis))
     }
 
+    /// The day in UTC, `2026-01-02`.
+    #[must_use]
+    pub fn day(self) -> String {
+        self.to_string().split('T').next().unwrap_or_default().to_owned()
+    }
+
+    /// This moment less so many days.
+    #[must_use]
+    pub const fn days_before(self, days: u32) -> Self {
+        Self(self.0.saturating_sub(days as u64 * 24 * 60 * 60 * 1000))
+    }
+
     /// Milliseconds since 1970.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
+    }
+}
+
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

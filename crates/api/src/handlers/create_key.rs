@@ -5,7 +5,8 @@ use vault::ops::{create_key, get_key::KeyWithPublicKey};
 
 use crate::{
     auth::Authenticated,
-    http::{self, ErrorBody, Failure, JsonBody, Success},
+    http::{ErrorBody, Failure, Post, Success},
+    once::once,
 };
 
 /// Create a hybrid key
@@ -18,8 +19,9 @@ use crate::{
         (status = 201, description = "The key.", body = Success<KeyWithPublicKey>),
         (
             status = "default",
-            description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, \
-                unsupported_combination, provider_unavailable, store_unavailable.",
+            description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, \
+                unsupported_combination, provider_unavailable, idempotency_mismatch, idempotency_in_progress, \
+                store_unavailable, store_restored.",
             body = ErrorBody
         ),
     )
@@ -27,7 +29,8 @@ use crate::{
 pub(crate) async fn create_key(
     State(ports): State<create_key::Ports>,
     Authenticated(caller): Authenticated,
-    JsonBody(request): JsonBody<create_key::Request>,
+    Post { request, attempt }: Post<create_key::Request>,
 ) -> Result<Response, Failure> {
-    Ok(http::created(create_key::create_key(&ports, &caller, request).await?))
+    let run = |lease| create_key::create_key(&ports, &caller, request, lease);
+    Ok(once(ports.replies.as_ref(), attempt, run).await?.created())
 }

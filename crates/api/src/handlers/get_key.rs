@@ -5,7 +5,7 @@ use vault::ops::get_key;
 
 use crate::{
     auth::Authenticated,
-    http::{self, ErrorBody, Failure, KeyPath, NoParams, Success},
+    http::{self, ErrorBody, Failure, IdPath, NoParams, Success},
 };
 
 /// Show a hybrid key
@@ -16,7 +16,7 @@ use crate::{
         (status = 200, description = "The key.", body = Success<get_key::KeyWithPublicKey>),
         (
             status = "default",
-            description = "unauthenticated, missing_scope, not_found, key_integrity, store_unavailable.",
+            description = "unauthenticated, missing_scope, key_not_allowed, not_found, key_integrity, store_unavailable.",
             body = ErrorBody
         ),
     )
@@ -25,7 +25,7 @@ pub(crate) async fn get_key(
     State(ports): State<get_key::Ports>,
     Authenticated(caller): Authenticated,
     _: NoParams,
-    KeyPath(id): KeyPath,
+    IdPath(id): IdPath,
 ) -> Result<Response, Failure> {
     Ok(http::ok(get_key::get_key(&ports, &caller, &id).await?))
 }

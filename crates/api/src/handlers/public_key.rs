@@ -5,7 +5,7 @@ use vault::ops::public_key;
 
 use crate::{
     auth::Authenticated,
-    http::{self, ErrorBody, Failure, KeyPath, Params, Success},
+    http::{self, ErrorBody, Failure, IdPath, Params, Success},
 };
 
 /// Give a key's public key
@@ -24,7 +24,7 @@ use crate::{
         ),
         (
             status = "default",
-            description = "invalid_request, unauthenticated, missing_scope, not_found, no_standard_encoding, \
+            description = "invalid_request, unauthenticated, missing_scope, key_not_allowed, not_found, no_standard_encoding, \
                 key_integrity, store_unavailable.",
             body = ErrorBody
         ),
@@ -33,7 +33,7 @@ use crate::{
 pub(crate) async fn public_key(
     State(ports): State<public_key::Ports>,
     Authenticated(caller): Authenticated,
-    KeyPath(id): KeyPath,
+    IdPath(id): IdPath,
     Params(request): Params<public_key::Request>,
 ) -> Result<Response, Failure> {
     let response = match public_key::public_key(&ports, &caller, &id, &request).await? {

@@ -1,11 +1,14 @@
 //! `POST /v1/sign`
 
 use axum::{extract::State, response::Response};
-use vault::ops::sign;
+use vault::{
+    idempotency::{self, Turn},
+    ops::sign,
+};
 
 use crate::{
     auth::Authenticated,
-    http::{self, ErrorBody, Failure, JsonBody, Success},
+    http::{Answer, ErrorBody, Failure, Post, Success},
 };
 
 /// Sign with both halves of a key
@@ -19,8 +22,8 @@ use crate::{
         (
             status = "default",
             description = "invalid_request, reserved_context, payload_too_large, unsupported_media_type, \
-                unauthenticated, missing_scope, not_found, key_revoked, key_superseded, key_integrity, \
-                store_unavailable.",
+                unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, \
+                idempotency_mismatch, idempotency_in_progress, key_integrity, store_unavailable, store_restored.",
             body = ErrorBody
         ),
     )
@@ -28,7 +31,20 @@ use crate::{
 pub(crate) async fn sign(
     State(ports): State<sign::Ports>,
     Authenticated(caller): Authenticated,
-    JsonBody(request): JsonBody<sign::Request>,
+    Post { request, attempt }: Post<sign::Request>,
 ) -> Result<Response, Failure> {
-    Ok(http::ok(sign::sign(&ports, &caller, request).await?))
+    match idempotency::turn(ports.replies.as_ref(), attempt.as_ref()).await? {
+        Turn::Run(lease) => {
+            let signed = sign::sign(&ports, &caller, request, lease.clone()).await;
+            let signed = idempotency::settle(ports.replies.as_ref(), lease.as_ref(), signed).await?;
+            Ok(Answer { json: idempotency::to_json(&signed)?, replayed: false }.ok())
+        }
+        Turn::Replay { json, signer } => {
+            // A replay is a sign call: a revoked key's answer does not leave.
+            if let (Some(attempt), Some(signer)) = (&attempt, &signer) {
+                sign::replay(&ports, &caller, &attempt.slot, signer).await?;
+            }
+            Ok(Answer { json, replayed: true }.ok())
+        }
+    }
 }

@@ -5,7 +5,8 @@ use vault::ops::verify;
 
 use crate::{
     auth::Authenticated,
-    http::{self, ErrorBody, Failure, JsonBody, Success},
+    http::{ErrorBody, Failure, Post, Success},
+    once::once,
 };
 
 /// Check a signature and report both halves
@@ -19,7 +20,8 @@ use crate::{
         (
             status = "default",
             description = "invalid_request, payload_too_large, unsupported_media_type, unauthenticated, \
-                missing_scope, not_found, key_integrity, store_unavailable.",
+                missing_scope, key_not_allowed, not_found, key_integrity, idempotency_mismatch, \
+                idempotency_in_progress, store_unavailable, store_restored.",
             body = ErrorBody
         ),
     )
@@ -27,7 +29,8 @@ use crate::{
 pub(crate) async fn verify(
     State(ports): State<verify::Ports>,
     Authenticated(caller): Authenticated,
-    JsonBody(request): JsonBody<verify::Request>,
+    Post { request, attempt }: Post<verify::Request>,
 ) -> Result<Response, Failure> {
-    Ok(http::ok(verify::verify(&ports, &caller, request).await?))
+    let run = |lease| verify::verify(&ports, &caller, request, lease);
+    Ok(once(ports.replies.as_ref(), attempt, run).await?.ok())
 }

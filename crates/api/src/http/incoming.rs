@@ -9,9 +9,14 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
-use vault::{Error, input::MAX_PAYLOAD};
+use vault::{
+    Error,
+    input::MAX_PAYLOAD,
+    store::{Attempt, Slot},
+};
 
 use super::{Failure, IDEMPOTENCY_KEY, media_type};
+use crate::auth::Authenticated;
 
 /// A body's limit in bytes: the largest payload in base64, and 64 KiB for all that stands around it.
 pub const MAX_BODY: usize = MAX_PAYLOAD.div_ceil(3) * 4 + 64 * 1024;
@@ -22,32 +27,89 @@ const MAX_DRAIN: usize = 64 * 1024 * 1024;
 /// How long it is read.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// A JSON body, parsed and checked for its shape.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+/// A JSON body, parsed and checked for its shape, with the caller's idempotency key.
+pub(crate) struct Post<T> {
+    pub(crate) request: T,
+    pub(crate) attempt: Option<Attempt>,
+}
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+/// The same where no body at all stands for an empty object.
+pub(crate) struct PostOrNothing<T> {
+    pub(crate) request: T,
+    pub(crate) attempt: Option<Attempt>,
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Post<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
-        let headers = request.headers();
-        if headers.contains_key(IDEMPOTENCY_KEY) {
-            return Err(Failure::Idempotency);
-        }
-        if !is_json(headers) {
-            return Err(Failure::MediaType);
-        }
-        refuse_query(request.uri().query())?;
-        let body = read(request.into_body()).await?;
-        // A list would be taken for the members in their order, whatever that comes to be.
-        if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-            return Err(Error::invalid("body", "send a JSON object").into());
-        }
-        let mut parser = serde_json::Deserializer::from_slice(&body);
-        let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| invalid(&error, "body"))?;
-        parser.end().map_err(|error| Error::invalid("body", error))?;
-        Ok(Self(value))
+        let (request, attempt) = receive(request, false).await?;
+        Ok(Self { request, attempt })
     }
 }
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for PostOrNothing<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Failure> {
+        let (request, attempt) = receive(request, true).await?;
+        Ok(Self { request, attempt })
+    }
+}
+
+async fn receive<T: DeserializeOwned>(
+    request: Request,
+    may_be_empty: bool,
+) -> Result<(T, Option<Attempt>), Failure> {
+    let (parts, body) = request.into_parts();
+    let slot = slot(&parts)?;
+    let is_json = is_json(&parts.headers);
+    if !is_json && !may_be_empty {
+        return Err(Failure::MediaType);
+    }
+    refuse_query(parts.uri.query())?;
+    let body = read(body).await?;
+    let attempt = slot.map(|slot| Attempt { slot, body: vault::input::body_digest(&body) });
+    let json = match body.as_slice() {
+        [] if may_be_empty => b"{}",
+        _ if !is_json => return Err(Failure::MediaType),
+        json => json,
+    };
+    // A list would be taken for the members in their order, whatever that comes to be.
+    if json.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Error::invalid("body", "send a JSON object").into());
+    }
+    let mut parser = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| invalid(&error, "body"))?;
+    parser.end().map_err(|error| Error::invalid("body", error))?;
+    Ok((value, attempt))
+}
+
+/// Where the answer is kept, if the caller wants it to be.
+fn slot(parts: &Parts) -> Result<Option<Slot>, Failure> {
+    let Some(key) = parts.headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let refuse = || {
+        let reason = format!("send 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters, once");
+        Failure::from(Error::invalid("Idempotency-Key", reason))
+    };
+    let once = parts.headers.get_all(IDEMPOTENCY_KEY).iter().count() == 1;
+    let key = key.to_str().ok().filter(|key| once && !key.is_empty() && key.len() <= MAX_IDEMPOTENCY_KEY);
+    let key = key.filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic())).ok_or_else(refuse)?;
+    let Authenticated(caller) =
+        parts.extensions.get::<Authenticated>().ok_or(Failure::from(Error::Unauthenticated))?;
+    Ok(Some(Slot {
+        org: caller.org.clone(),
+        token: caller.token.clone(),
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        key: key.to_owned(),
+    }))
+}
+
+/// In characters.
+const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 /// Reads a body of at most [`MAX_BODY`] bytes. What is over is read and thrown away before the refusal, because a client
 /// that is cut off while it sends never reads what it is told.
@@ -81,15 +143,15 @@ pub(crate) async fn drain(mut body: Body) {
 }
 
 /// The id in a path. One that is not even text names nothing, as an unknown one does.
-pub(crate) struct KeyPath(pub(crate) String);
+pub(crate) struct IdPath(pub(crate) String);
 
-impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
+impl<S: Send + Sync> FromRequestParts<S> for IdPath {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(id)) => Ok(Self(id)),
-            Err(_) => Err(Error::NotFound { what: "key" }.into()),
+            Err(_) => Err(Error::NotFound { what: "resource" }.into()),
         }
     }
 }

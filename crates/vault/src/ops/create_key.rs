@@ -13,10 +13,10 @@ use crate::{
     caller::Caller,
     custody::Custody,
     events::Scene,
-    input,
+    idempotency, input,
     key_material::{self, Blueprint},
     providers::{KekProvider, KeyProvider, PqProvider},
-    store::{KeyKind, KeyWrites, Record},
+    store::{KeyKind, KeyWrites, Lease, Record, Replies},
 };
 
 /// What making a key touches.
@@ -26,6 +26,8 @@ pub struct Ports {
     pub custody: Arc<Custody>,
     /// The key, its sealed halves and its event are written.
     pub writes: Arc<dyn KeyWrites>,
+    /// Answers are kept for retries.
+    pub replies: Arc<dyn Replies>,
 }
 
 /// Which key to make.
@@ -49,6 +51,11 @@ pub struct Request {
     #[serde(default)]
     #[schema(value_type = Object, required = false)]
     pub metadata: Content,
+    /// Whether a caller that asks for it (`followSuccessor`) may have the line's newest key sign once this one is
+    /// superseded; inherited by rotation. False if left out.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub allow_follow: bool,
 }
 
 const fn default_algorithm() -> Algorithm {
@@ -58,8 +65,17 @@ const fn default_algorithm() -> Algorithm {
 /// Makes a key and writes its event with it.
 ///
 /// # Errors
-/// [`Error::Invalid`], [`Error::UnsupportedCombination`], [`Error::ProviderUnavailable`], [`Error::StoreUnavailable`].
-pub async fn create_key(ports: &Ports, caller: &Caller, request: Request) -> Result<KeyWithPublicKey, Error> {
+/// [`Error::Invalid`], [`Error::KeyNotAllowed`] for a token that is for certain keys, [`Error::UnsupportedCombination`],
+/// [`Error::ProviderUnavailable`], [`Error::StoreUnavailable`].
+pub async fn create_key(
+    ports: &Ports,
+    caller: &Caller,
+    request: Request,
+    lease: Option<Lease>,
+) -> Result<KeyWithPublicKey, Error> {
+    if caller.lines.is_some() {
+        return Err(Error::KeyNotAllowed { key: "a new key".to_owned() });
+    }
     input::name(&request.name)?;
     input::metadata(&request.metadata)?;
     let now = Timestamp::now();
@@ -72,11 +88,15 @@ pub async fn create_key(ports: &Ports, caller: &Caller, request: Request) -> Res
         kek: request.kek_provider.unwrap_or(KekProvider::Env),
         classical: request.key_provider.unwrap_or(KeyProvider::PostqManaged),
         pq: request.pq_provider.unwrap_or(PqProvider::PostqManaged),
+        allow_follow: request.allow_follow,
+        follows: None,
         now,
     };
     let (key, sealed) = key_material::generate(&ports.custody, blueprint).await?;
-    let scene = Scene { org: &caller.org, actor: &caller.token, now };
-    let record = Record { events: vec![scene.key_created(&key)?] };
-    ports.writes.create(&key, &sealed, record).await?;
-    Ok(key.into())
+    let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
+    let event = scene.key_created(&key)?;
+    let answer = KeyWithPublicKey::from(key.clone());
+    let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
+    ports.writes.create(&key, &sealed, Record { events: vec![event], reply }).await?;
+    Ok(answer)
 }

@@ -67,6 +67,7 @@ pub async fn create_org(ports: &Ports, request: Request) -> Result<Response, Err
         hash: token.derive_hash(),
         name: "first token".to_owned(),
         scopes: Scope::ALL.to_vec(),
+        lines: None,
         created_at: now,
         revoked_at: None,
     };
@@ -79,12 +80,13 @@ pub async fn create_org(ports: &Ports, request: Request) -> Result<Response, Err
         kek: KekProvider::Env,
         classical: KeyProvider::PostqManaged,
         pq: PqProvider::PostqManaged,
+        allow_follow: false,
+        follows: None,
         now,
     };
     let (ledger_key, sealed) = key_material::generate(&ports.custody, blueprint).await?;
-    let scene = Scene { org: &org, actor: &first_token.id, now };
-    let record =
-        Record { events: vec![scene.key_created(&ledger_key)?, scene.api_key_created(&first_token)?] };
+    let scene = Scene { org: &org, actor: first_token.id.as_str(), now };
+    let events = vec![scene.key_created(&ledger_key)?, scene.api_key_created(&first_token)?];
     let new = NewOrg {
         org: OrgRecord {
             id: org.clone(),
@@ -98,6 +100,6 @@ pub async fn create_org(ports: &Ports, request: Request) -> Result<Response, Err
         sealed,
         token: first_token,
     };
-    ports.writes.create_org(new, record).await?;
+    ports.writes.create_org(new, Record { events, reply: None }).await?;
     Ok(Response { org, token })
 }

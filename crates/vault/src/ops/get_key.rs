@@ -11,7 +11,7 @@ use crate::{
     Error,
     caller::Caller,
     providers::{KekProvider, KeyProvider, PqProvider, Tier},
-    store::{KeyRecord, KeyStatus, Keys},
+    store::{KeyRecord, KeyStatus, Keys, Usage},
 };
 
 /// What showing a key touches.
@@ -19,6 +19,8 @@ use crate::{
 pub struct Ports {
     /// Keys are read.
     pub keys: Arc<dyn Keys>,
+    /// When they last signed is read.
+    pub usage: Arc<dyn Usage>,
 }
 
 /// A key as the API shows it.
@@ -48,6 +50,8 @@ pub struct Key {
     pub predecessor_id: Option<String>,
     /// The key that follows it.
     pub successor_id: Option<String>,
+    /// Whether a caller that asks for it may have the line's newest key sign in its place.
+    pub allow_follow: bool,
     /// What its creator noted; never changes.
     #[schema(value_type = Object)]
     pub metadata: Content,
@@ -99,13 +103,33 @@ pub enum AlgorithmName {
 /// # Errors
 /// [`Error::NotFound`] for an unknown, foreign or malformed id alike.
 pub async fn get_key(ports: &Ports, caller: &Caller, id: &str) -> Result<KeyWithPublicKey, Error> {
-    Ok(super::find_user_key(ports.keys.as_ref(), caller, id).await?.into())
+    let mut key = KeyWithPublicKey::from(super::find_user_key(ports.keys.as_ref(), caller, id).await?);
+    add_last_used(ports.usage.as_ref(), caller, std::iter::once(&mut key.key)).await?;
+    Ok(key)
+}
+
+/// When keys last signed stands in rows of its own, because signing never writes the key's.
+pub(super) async fn add_last_used<'a>(
+    usage: &dyn Usage,
+    caller: &Caller,
+    keys: impl Iterator<Item = &'a mut Key> + Send,
+) -> Result<(), Error> {
+    let keys: Vec<&mut Key> = keys.collect();
+    let ids = keys.iter().map(|key| key.id.parse()).collect::<Result<Vec<_>, _>>()?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let used = usage.last_used(&caller.org, &ids).await?;
+    for (key, at) in keys.into_iter().zip(used) {
+        key.last_used_at = at.map(|at| at.to_string());
+    }
+    Ok(())
 }
 
 impl From<KeyRecord> for Key {
     fn from(record: KeyRecord) -> Self {
         Self {
-            tier: record.tier(),
+            tier: record.tier,
             fingerprint: hex::encode(record.public_key.fingerprint()),
             algorithm: record.public_key.algorithm(),
             id: record.id.to_string(),
@@ -116,6 +140,7 @@ impl From<KeyRecord> for Key {
             pq_provider: record.pq.provider,
             predecessor_id: record.predecessor.map(|id| id.to_string()),
             successor_id: record.successor.map(|id| id.to_string()),
+            allow_follow: record.allow_follow,
             metadata: record.metadata,
             created_at: record.created_at.to_string(),
             revoked_at: record.revoked_at.map(|at| at.to_string()),

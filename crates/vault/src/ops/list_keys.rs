@@ -6,13 +6,14 @@ use composite::Algorithm;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::get_key::{AlgorithmName, Key};
+use super::get_key::{self, AlgorithmName, Key};
 use crate::{
     Error,
     caller::Caller,
     id::KeyId,
+    input,
     providers::Tier,
-    store::{KeyFilter, KeyStatus, Keys},
+    store::{KeyFilter, KeyStatus, Keys, Usage},
 };
 
 /// What listing keys touches.
@@ -20,6 +21,8 @@ use crate::{
 pub struct Ports {
     /// Keys are read.
     pub keys: Arc<dyn Keys>,
+    /// When they last signed is read.
+    pub usage: Arc<dyn Usage>,
 }
 
 /// Which keys to list.
@@ -61,14 +64,8 @@ pub struct Response {
 /// # Errors
 /// [`Error::Invalid`] for a limit or cursor out of range.
 pub async fn list_keys(ports: &Ports, caller: &Caller, request: Request) -> Result<Response, Error> {
-    let limit = usize::try_from(request.limit.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Error::invalid("limit", format_args!("a page has 1 to {MAX_LIMIT} keys")));
-    }
-    let before = match &request.cursor {
-        Some(cursor) => Some(parse_cursor(cursor)?),
-        None => None,
-    };
+    let limit = input::page_size(request.limit, 20, 100)?;
+    let before = input::cursor::<KeyId>(request.cursor.as_deref())?;
     let tier = match request.tier {
         Some(tier) => {
             Some(Tier::try_from(tier).map_err(|_| Error::invalid("tier", "a tier is 0, 1, 2 or 3"))?)
@@ -84,20 +81,13 @@ pub async fn list_keys(ports: &Ports, caller: &Caller, request: Request) -> Resu
         include_revoked: request.include_revoked.unwrap_or(false),
         tier,
         name_prefix: request.name_prefix,
+        lines: caller.lines.clone(),
     };
     let mut records = ports.keys.list(&caller.org, &filter).await?;
     let more = records.len() > limit;
     records.truncate(limit);
     let next_cursor = records.last().filter(|_| more).map(|last| last.id.to_string());
-    Ok(Response { keys: records.into_iter().map(Key::from).collect(), limit, next_cursor })
+    let mut keys: Vec<Key> = records.into_iter().map(Key::from).collect();
+    get_key::add_last_used(ports.usage.as_ref(), caller, keys.iter_mut()).await?;
+    Ok(Response { keys, limit, next_cursor })
 }
-
-/// A cursor is opaque to callers; to us it is the last id of the page before.
-fn parse_cursor(cursor: &str) -> Result<KeyId, Error> {
-    cursor
-        .parse()
-        .map_err(|_| Error::invalid("cursor", "send the `nextCursor` of the page before, unchanged"))
-}
-
-const DEFAULT_LIMIT: u32 = 20;
-const MAX_LIMIT: usize = 100;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use composite::{Algorithm, SigningInput, is_reserved};
-use ledger::{Content, Event};
+use ledger::Content;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,12 +17,13 @@ use crate::{
     custody::Custody,
     encoding::Base64,
     events::{Scene, Subject},
-    id::EventId,
+    id::{EventId, KeyId},
+    idempotency,
     input::{self, Message},
     key_material,
     store::{
-        Commit, EventWrites, IssuedDigest, IssuedRecord, KeyRecord, KeyStatus, Keys, Record, SealedHalves,
-        SignatureWrites,
+        Commit, EventWrites, IssuedDigest, IssuedRecord, KeyRecord, KeyStatus, Keys, Lease, Lines, Record,
+        Replies, SealedHalves, SignatureWrites, Slot,
     },
 };
 
@@ -31,6 +32,8 @@ use crate::{
 pub struct Ports {
     /// The key's row is read, and its status once more at the end.
     pub keys: Arc<dyn Keys>,
+    /// The line of a superseded key is read, where its newest key is to sign.
+    pub lines: Arc<dyn Lines>,
     /// Sealed halves are read.
     pub sealed: Arc<dyn SealedHalves>,
     /// Tags are checked, data keys unwrapped, halves sign.
@@ -39,6 +42,8 @@ pub struct Ports {
     pub signatures: Arc<dyn SignatureWrites>,
     /// A refusal is written down.
     pub events: Arc<dyn EventWrites>,
+    /// Answers are kept for retries.
+    pub replies: Arc<dyn Replies>,
 }
 
 /// What to sign, and with which key. Exactly one of `payload` and `prehash`.
@@ -58,6 +63,11 @@ pub struct Request {
     /// 0 to 255 bytes, base64; empty if left out. It must not begin with `postq-vault`.
     #[schema(value_type = Option<String>, format = Byte)]
     pub context: Option<Base64>,
+    /// Where the key is superseded and was made with `allowFollow`, have its line's newest key sign; the answer says which.
+    /// False if left out.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub follow_successor: bool,
     /// At most 16 members and 1 KiB in canonical JSON, numbers integers; it goes into the ledger.
     #[serde(default)]
     #[schema(value_type = Object, required = false)]
@@ -97,7 +107,12 @@ pub struct Response {
 /// [`Error::ReservedContext`] before anything else, [`Error::NotFound`], [`Error::KeyRevoked`],
 /// [`Error::KeySuperseded`], [`Error::Invalid`], [`Error::PayloadTooLarge`], [`Error::KeyIntegrity`],
 /// [`Error::StoreUnavailable`]. After an error nothing has left.
-pub async fn sign(ports: &Ports, caller: &Caller, request: Request) -> Result<Response, Error> {
+pub async fn sign(
+    ports: &Ports,
+    caller: &Caller,
+    request: Request,
+    lease: Option<Lease>,
+) -> Result<Response, Error> {
     let context = input::context(request.context)?;
     if is_reserved(context.as_bytes()) {
         return Err(Error::ReservedContext);
@@ -106,8 +121,8 @@ pub async fn sign(ports: &Ports, caller: &Caller, request: Request) -> Result<Re
     let message = Message::new(request.payload, request.prehash)?;
 
     let now = Timestamp::now();
-    let scene = Scene { org: &caller.org, actor: &caller.token, now };
-    let key = match super::find_user_key(ports.keys.as_ref(), caller, &request.key_id).await {
+    let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
+    let key = match find_signer(ports, caller, &request.key_id, request.follow_successor).await {
         Ok(key) => key,
         Err(refusal) => return Err(written_down(ports, scene, refusal).await),
     };
@@ -139,10 +154,7 @@ pub async fn sign(ports: &Ports, caller: &Caller, request: Request) -> Result<Re
         event: EventId::generate(now)?,
     };
     let event = scene.signature_issued(&issued.event, &subject, &request.metadata);
-    let event_digest = hex::encode(event.derive_digest());
-    commit(ports, scene, &issued, event).await?;
-
-    Ok(Response {
+    let answer = Response {
         key_id: key.id.to_string(),
         algorithm,
         signature: Base64(signature),
@@ -150,16 +162,55 @@ pub async fn sign(ports: &Ports, caller: &Caller, request: Request) -> Result<Re
         payload_sha256: message.payload_sha256,
         payload_size: message.payload_size,
         event_id: issued.event.to_string(),
-        event_digest,
+        event_digest: hex::encode(event.derive_digest()),
         sealed: false,
-    })
+    };
+    let reply = idempotency::reply(lease.as_ref(), &answer, Some(&key.id))?;
+    let record = Record { events: vec![event], reply };
+    commit(ports, scene, &issued, record, lease.as_ref().map(|lease| &lease.slot)).await?;
+    Ok(answer)
+}
+
+/// Whether a kept answer may leave once more. A replay is a sign call: it is marked first, so that nobody withholds what may
+/// be leaving, and then, never earlier, the status is read.
+///
+/// # Errors
+/// [`Error::KeyRevoked`], and then the answer is forgotten; [`Error::StoreUnavailable`].
+pub async fn replay(ports: &Ports, caller: &Caller, slot: &Slot, signer: &KeyId) -> Result<(), Error> {
+    let revoked = || Error::KeyRevoked { key: signer.clone() };
+    if !ports.replies.mark_replayed(slot).await? {
+        return Err(revoked());
+    }
+    match ports.keys.status(&caller.org, signer).await? {
+        Some(KeyStatus::Active | KeyStatus::Superseded) => Ok(()),
+        Some(KeyStatus::Revoked) | None => {
+            ports.replies.forget(slot).await?;
+            Err(revoked())
+        }
+    }
+}
+
+/// The key that is named, or, where it is superseded and the caller asks for it, the one that its line has come to.
+async fn find_signer(ports: &Ports, caller: &Caller, id: &str, follow: bool) -> Result<KeyRecord, Error> {
+    let key = super::find_user_key(ports.keys.as_ref(), caller, id).await?;
+    if key.status != KeyStatus::Superseded || !key.allow_follow || !follow {
+        return Ok(key);
+    }
+    let newest = ports.lines.line(&caller.org, &key.line).await?.pop();
+    Ok(newest.unwrap_or(key))
 }
 
 /// Makes the signature's event durable, and then, never earlier or beside it, looks at the key once more. A signature
 /// whose key was revoked meanwhile stays here, and the ledger says so.
-async fn commit(ports: &Ports, scene: Scene<'_>, issued: &IssuedRecord, event: Event) -> Result<(), Error> {
+async fn commit(
+    ports: &Ports,
+    scene: Scene<'_>,
+    issued: &IssuedRecord,
+    record: Record,
+    kept: Option<&Slot>,
+) -> Result<(), Error> {
     let revoked = || Error::KeyRevoked { key: issued.key.clone() };
-    match ports.signatures.record(issued, Record { events: vec![event] }).await? {
+    match ports.signatures.record(issued, record).await? {
         Commit::Done => {}
         Commit::KeyRevoked => return Err(written_down(ports, scene, revoked()).await),
     }
@@ -167,7 +218,7 @@ async fn commit(ports: &Ports, scene: Scene<'_>, issued: &IssuedRecord, event: E
         Some(KeyStatus::Active | KeyStatus::Superseded) => Ok(()),
         Some(KeyStatus::Revoked) | None => {
             let withheld = scene.signature_withheld(&issued.key, &issued.event)?;
-            ports.signatures.withhold(issued, Record { events: vec![withheld] }).await?;
+            ports.signatures.withhold(issued, kept, withheld.into()).await?;
             Err(revoked())
         }
     }
@@ -193,7 +244,7 @@ async fn written_down(ports: &Ports, scene: Scene<'_>, refusal: Error) -> Error 
     };
     let write = async {
         let event = scene.signature_refused(key, reason)?;
-        Ok::<_, Error>(ports.events.append(Record { events: vec![event] }).await?)
+        Ok::<_, Error>(ports.events.append(event.into()).await?)
     };
     match write.await {
         Ok(()) => refusal,

@@ -12,8 +12,9 @@ use crate::{
     caller::Caller,
     encoding::Base64,
     events::{Scene, Subject},
+    idempotency,
     input::{self, Message},
-    store::{EventWrites, Issued, KeyRecord, KeyStatus, Keys, Record},
+    store::{EventWrites, Issued, KeyRecord, KeyStatus, Keys, Lease, Record, Replies},
 };
 
 /// What checking touches.
@@ -25,6 +26,8 @@ pub struct Ports {
     pub issued: Arc<dyn Issued>,
     /// The check is written down.
     pub events: Arc<dyn EventWrites>,
+    /// Answers are kept for retries.
+    pub replies: Arc<dyn Replies>,
 }
 
 /// What to check. Exactly one of `payload` and `prehash`, and exactly one of `keyId` and `publicKey`.
@@ -96,7 +99,12 @@ pub struct Response {
 ///
 /// # Errors
 /// [`Error::Invalid`], [`Error::PayloadTooLarge`], [`Error::NotFound`], [`Error::StoreUnavailable`].
-pub async fn verify(ports: &Ports, caller: &Caller, request: Request) -> Result<Response, Error> {
+pub async fn verify(
+    ports: &Ports,
+    caller: &Caller,
+    request: Request,
+    lease: Option<Lease>,
+) -> Result<Response, Error> {
     let context = input::context(request.context)?;
     let message = Message::new(request.payload, request.prehash)?;
     let (key, public_key) = match (request.key_id, request.public_key) {
@@ -132,7 +140,7 @@ pub async fn verify(ports: &Ports, caller: &Caller, request: Request) -> Result<
     let logged = match &key {
         Some(KeyRecord { status: KeyStatus::Revoked, org, id, .. }) => {
             let digest = issued_digest(prehash.as_bytes(), context.as_bytes());
-            Some(ports.issued.is_issued(org, id, &digest).await?)
+            Some(ports.issued.is_issued(org, id, &digest, None).await?)
         }
         _ => None,
     };
@@ -144,10 +152,9 @@ pub async fn verify(ports: &Ports, caller: &Caller, request: Request) -> Result<
         context: context.as_bytes(),
         signature: &request.signature.0,
     };
-    let scene = Scene { org: &caller.org, actor: &caller.token, now: Timestamp::now() };
-    ports.events.append(Record { events: vec![scene.signature_verified(&subject, verdict)?] }).await?;
-
-    Ok(Response {
+    let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now: Timestamp::now() };
+    let event = scene.signature_verified(&subject, verdict)?;
+    let answer = Response {
         ok: verdict.ok(),
         algorithm,
         classical_ok: verdict.classical_ok,
@@ -155,5 +162,8 @@ pub async fn verify(ports: &Ports, caller: &Caller, request: Request) -> Result<
         key_status: key.as_ref().map(|key| key.status),
         revoked_at: key.and_then(|key| key.revoked_at).map(|at| at.to_string()),
         logged,
-    })
+    };
+    let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
+    ports.events.append(Record { events: vec![event], reply }).await?;
+    Ok(answer)
 }

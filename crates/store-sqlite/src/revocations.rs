@@ -1,0 +1,178 @@
+//! Revocations kept apart: a file that is no part of any backup of the store, so that a store which is put back to an earlier
+//! hour is noticed, and knows which keys must not come back.
+//!
+//! One JSON line each: which store the file belongs to; a revocation, written and synced before the store commits it; and that
+//! the store did, written and synced before the revocation is acknowledged. So a revocation without the second line was never
+//! acknowledged, and the store may have it or not.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs::{File, OpenOptions},
+    io::{ErrorKind, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use vault::{
+    id::{KeyId, OrgId},
+    store::{StoreError, Tombstone},
+};
+
+use crate::connection::unavailable;
+
+pub(crate) struct Revocations {
+    path: PathBuf,
+    known: Mutex<Option<(Stamp, Arc<Known>)>>,
+}
+
+/// By what a file that was read is known to be unchanged.
+type Stamp = (u64, u64, i64, i64);
+
+/// What the file says.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// The store that it belongs to; none where there is no file.
+    pub(crate) store: Option<String>,
+    /// Revocations by their numbers, from 1.
+    begun: BTreeMap<u64, Tombstone>,
+    /// The number of the last one that the store is known to have.
+    committed: u64,
+    revoked: HashSet<(OrgId, KeyId)>,
+    /// How many bytes are whole lines.
+    whole: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, untagged)]
+enum Line {
+    Store { v: u64, store: String },
+    Begun { number: u64, tombstone: Tombstone },
+    Committed { committed: u64 },
+}
+
+/// The file is not what the vault wrote.
+#[derive(Debug, thiserror::Error)]
+#[error("line {0} of the file of revocations is not what the vault writes")]
+struct Malformed(usize);
+
+impl Revocations {
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), known: Mutex::new(None) }
+    }
+
+    /// What the file says now. It is read again only when it has changed.
+    pub(crate) fn known(&self) -> Result<Arc<Known>, StoreError> {
+        let mut cached = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = match std::fs::metadata(&self.path) {
+            Ok(found) => (found.ino(), found.len(), found.mtime(), found.mtime_nsec()),
+            Err(error) if error.kind() == ErrorKind::NotFound => (0, 0, 0, 0),
+            Err(error) => return Err(unavailable(error)),
+        };
+        if let Some((at, known)) = cached.as_ref()
+            && *at == stamp
+        {
+            return Ok(known.clone());
+        }
+        let known = Arc::new(if stamp == (0, 0, 0, 0) { Known::default() } else { self.read()? });
+        *cached = Some((stamp, known.clone()));
+        Ok(known)
+    }
+
+    /// Makes the file for a store; never in place of another.
+    pub(crate) fn create(&self, store: &str) -> Result<(), StoreError> {
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
+            file.write_all(&line(&Line::Store { v: 1, store: store.to_owned() })?)?;
+            file.sync_all()?;
+            // The name must be as durable as the bytes.
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        };
+        write().map_err(unavailable)
+    }
+
+    /// Writes down a revocation that the store is about to commit as its number `number`.
+    pub(crate) fn begin(&self, number: u64, tombstone: &Tombstone) -> Result<(), StoreError> {
+        self.append(&Line::Begun { number, tombstone: tombstone.clone() })
+    }
+
+    /// Writes down that the store has it.
+    pub(crate) fn commit(&self, number: u64) -> Result<(), StoreError> {
+        if self.known()?.committed >= number { Ok(()) } else { self.append(&Line::Committed { committed: number }) }
+    }
+
+    fn append(&self, content: &Line) -> Result<(), StoreError> {
+        let whole = self.known()?.whole;
+        let write = || {
+            let mut file = OpenOptions::new().write(true).open(&self.path)?;
+            // What a crash left of a line was never acted upon.
+            file.set_len(whole)?;
+            file.seek(SeekFrom::End(0))?;
+            file.write_all(&line(content)?)?;
+            file.sync_all()
+        };
+        write().map_err(unavailable)
+    }
+
+    fn read(&self) -> Result<Known, StoreError> {
+        let mut bytes = Vec::new();
+        File::open(&self.path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(unavailable)?;
+        let mut known = Known::default();
+        for (number, text) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
+            if !text.ends_with(b"\n") {
+                break;
+            }
+            match serde_json::from_slice(text) {
+                Ok(Line::Store { v: 1, store }) if number == 1 => known.store = Some(store),
+                Ok(Line::Begun { number, tombstone }) if known.store.is_some() => {
+                    // A number is used again where the store never committed what had it.
+                    known.begun.insert(number, tombstone);
+                }
+                Ok(Line::Committed { committed }) if known.store.is_some() => {
+                    known.committed = known.committed.max(committed);
+                }
+                _ => return Err(unavailable(Malformed(number))),
+            }
+            known.whole += u64::try_from(text.len()).unwrap_or_default();
+        }
+        known.revoked = known.certain().map(|t| (t.org.clone(), t.key.clone())).collect();
+        Ok(known)
+    }
+}
+
+impl Known {
+    /// Whether this is the file of the store, as far as the store has come.
+    pub(crate) fn belongs_to(&self, store: &str, revocations: u64) -> bool {
+        let last = self.last();
+        let same = self.store.as_deref() == Some(store);
+        same && (last == revocations || (last == revocations + 1 && self.committed <= revocations))
+    }
+
+    /// The number of the last revocation that was written down.
+    pub(crate) fn last(&self) -> u64 {
+        self.begun.keys().next_back().copied().unwrap_or_default()
+    }
+
+    /// Whether a key is revoked, whatever the store says.
+    pub(crate) fn is_revoked(&self, org: &OrgId, key: &KeyId) -> bool {
+        !self.revoked.is_empty() && self.revoked.contains(&(org.clone(), key.clone()))
+    }
+
+    /// The revocations that the store is known to have had.
+    pub(crate) fn certain(&self) -> impl Iterator<Item = &Tombstone> {
+        self.begun.range(..=self.committed).map(|(_, tombstone)| tombstone)
+    }
+
+    /// The number of the last of them.
+    pub(crate) const fn committed(&self) -> u64 {
+        self.committed
+    }
+}
+
+fn line(line: &Line) -> std::io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

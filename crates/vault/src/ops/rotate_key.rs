@@ -1,0 +1,98 @@
+//! Has a key followed by a new one.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::get_key::KeyWithPublicKey;
+use crate::{
+    Error,
+    caller::Caller,
+    custody::Custody,
+    idempotency,
+    providers::{KekProvider, KeyProvider, PqProvider},
+    rotation::{self, Successor},
+    store::{Change, KeyKind, KeyRecord, KeyStatus, KeyWrites, Keys, Lease, Record, Replies, SealedHalves},
+};
+
+/// What rotating touches.
+#[derive(Clone)]
+pub struct Ports {
+    /// The key is read.
+    pub keys: Arc<dyn Keys>,
+    /// Its sealed halves are read, for it to vouch for its successor.
+    pub sealed: Arc<dyn SealedHalves>,
+    /// The successor is made, and both sign the succession.
+    pub custody: Arc<Custody>,
+    /// The successor is written, and the key's own halves are deleted.
+    pub writes: Arc<dyn KeyWrites>,
+    /// Answers are kept for retries.
+    pub replies: Arc<dyn Replies>,
+}
+
+/// What is to be different about the successor. What is left out is inherited.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = RotateKeyRequest)]
+pub struct Request {
+    /// 1 to 128 characters.
+    pub name: Option<String>,
+    /// Who wraps the data key.
+    pub kek_provider: Option<KekProvider>,
+    /// Who holds the classical half.
+    pub key_provider: Option<KeyProvider>,
+    /// Who holds the ML-DSA half.
+    pub pq_provider: Option<PqProvider>,
+}
+
+/// Rotates: the successor has the predecessor's algorithm and metadata, and the predecessor verifies and signs no more.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::KeyNotAllowed`], [`Error::KeyRevoked`], [`Error::KeySuperseded`], [`Error::Invalid`],
+/// [`Error::UnsupportedCombination`], [`Error::ProviderUnavailable`], [`Error::KeyIntegrity`],
+/// [`Error::StoreUnavailable`].
+pub async fn rotate_key(
+    ports: &Ports,
+    caller: &Caller,
+    id: &str,
+    request: Request,
+    lease: Option<Lease>,
+) -> Result<KeyWithPublicKey, Error> {
+    if let Some(name) = &request.name {
+        crate::input::name(name)?;
+    }
+    let key = super::find_user_key(ports.keys.as_ref(), caller, id).await?;
+    refuse_inactive(&key)?;
+    let successor = Successor {
+        kind: KeyKind::User,
+        name: request.name.unwrap_or_else(|| key.name.clone()),
+        kek: request.kek_provider.or(key.kek.as_ref().map(|kek| kek.provider)),
+        classical: request.key_provider.unwrap_or(key.classical.provider),
+        pq: request.pq_provider.unwrap_or(key.pq.provider),
+    };
+    let actor = caller.token.as_str();
+    let (rotation, event) =
+        rotation::prepare(&ports.custody, ports.sealed.as_ref(), &key, successor, actor).await?;
+    let answer = KeyWithPublicKey::from(rotation.successor.clone());
+    let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
+    match ports.writes.supersede(&rotation, Record { events: vec![event], reply }).await? {
+        Change::Done => Ok(answer),
+        // Somebody was first: what became of the key says which refusal it is.
+        Change::NotActive => {
+            let now = super::find_user_key(ports.keys.as_ref(), caller, id).await?;
+            refuse_inactive(&now)?;
+            Err(Error::ledger("the change that a rotation lost to"))
+        }
+    }
+}
+
+fn refuse_inactive(key: &KeyRecord) -> Result<(), Error> {
+    match (key.status, &key.successor) {
+        (KeyStatus::Active, _) => Ok(()),
+        (KeyStatus::Superseded, Some(successor)) => {
+            Err(Error::KeySuperseded { key: key.id.clone(), successor: successor.clone() })
+        }
+        (KeyStatus::Superseded | KeyStatus::Revoked, _) => Err(Error::KeyRevoked { key: key.id.clone() }),
+    }
+}

@@ -1,0 +1,74 @@
+//! What rotating a user key and rotating a ledger key have in common: a successor, and a statement that both sign.
+
+use ledger::{Event, Party, SUCCESSION_TYPE, Statement};
+
+use crate::{
+    Error, Timestamp,
+    custody::Custody,
+    events::Scene,
+    id::EventId,
+    key_material::{self, Blueprint, Unstored},
+    providers::{KekProvider, KeyProvider, PqProvider},
+    store::{KeyKind, KeyRecord, Rotation, SealedHalves, SuccessionRecord},
+};
+
+/// What the successor is to be, where it may differ.
+pub(crate) struct Successor {
+    pub(crate) kind: KeyKind,
+    pub(crate) name: String,
+    pub(crate) kek: Option<KekProvider>,
+    pub(crate) classical: KeyProvider,
+    pub(crate) pq: PqProvider,
+}
+
+/// Makes the successor and has both keys sign the succession. Nothing is stored yet.
+pub(crate) async fn prepare(
+    custody: &Custody,
+    sealed: &dyn SealedHalves,
+    predecessor: &KeyRecord,
+    successor: Successor,
+    actor: &str,
+) -> Result<(Rotation, Event), Error> {
+    let now = Timestamp::now();
+    let org = &predecessor.org;
+    let blueprint = Blueprint {
+        org,
+        kind: successor.kind,
+        name: successor.name,
+        metadata: predecessor.metadata.clone(),
+        algorithm: predecessor.public_key.algorithm(),
+        // A key of which nothing is sealed wraps no data key; its successor might.
+        kek: successor.kek.unwrap_or(KekProvider::Env),
+        classical: successor.classical,
+        pq: successor.pq,
+        allow_follow: predecessor.allow_follow,
+        follows: Some(predecessor),
+        now,
+    };
+    // The old key first: where its record is not to be trusted, nothing new is made.
+    key_material::check_tag(custody.root.as_ref(), predecessor).await?;
+    let (key, halves) = key_material::generate(custody, blueprint).await?;
+    let statement = Statement {
+        org: org.to_string(),
+        predecessor: Party::new(predecessor.id.as_str(), &predecessor.public_key),
+        rotated_at: now.to_string(),
+        successor: Party::new(key.id.as_str(), &key.public_key),
+        kind: SUCCESSION_TYPE.to_owned(),
+    };
+    let input = statement.signing_input(key.public_key.algorithm());
+    let vouched = key_material::sign(custody, sealed, predecessor, &input).await?;
+    let possessed = key_material::sign(custody, &Unstored(halves.clone()), &key, &input).await?;
+
+    let event = EventId::generate(now)?;
+    let scene = Scene { org, actor, now };
+    let rotated = scene.key_rotated(&event, &statement);
+    let succession = SuccessionRecord {
+        org: org.clone(),
+        predecessor: predecessor.id.clone(),
+        statement,
+        predecessor_signature: vouched.to_bytes(),
+        successor_signature: possessed.to_bytes(),
+        event,
+    };
+    Ok((Rotation { successor: key, sealed: halves, succession }, rotated))
+}
