@@ -13,6 +13,7 @@ mod failures;
 mod forgery;
 mod formats_at_rest;
 mod in_process;
+mod interposed;
 mod kek_change;
 mod lambda_runtime;
 mod openapi;

@@ -33,11 +33,11 @@ const DECIDING: [&str; 9] = [
 
 /// Tries to sign with the key: nothing but a refusal for the record's integrity will do, and the refusal is written down.
 async fn refuses(vault: &Vault, key: &str, what: &str) {
-    let before = vault.store.events(&vault.org).await.unwrap().len();
+    let before = vault.events().await.len();
     let (status, body) = vault.sign(key).await;
     assert!(body["data"]["signature"].is_null(), "{what}: signed");
     assert_eq!((status, &body["code"]), (500, &json!("key_integrity")), "{what}: {body}");
-    let events = vault.store.events(&vault.org).await.unwrap();
+    let events = vault.events().await;
     assert_eq!(events.len(), before + 1, "{what}: not written down");
     assert_eq!(events[before].data, json!({"keyId": key, "reason": "key_integrity"}), "{what}");
 }
@@ -329,7 +329,7 @@ async fn every_effect_and_every_refusal_about_a_key_has_its_event() {
     update(&vault.database(), &key, "status = 'revoked', revoked_at = 1000");
     vault.sign(&key).await;
 
-    let events = vault.store.events(&vault.org).await.unwrap();
+    let events = vault.events().await;
     let types: Vec<Value> = events.iter().map(|event| json!(event.event_type)).collect();
     assert_eq!(
         types,
@@ -366,7 +366,7 @@ async fn every_effect_and_every_refusal_about_a_key_has_its_event() {
     assert_eq!(events[5].data, json!({"keyId": key, "reason": "key_integrity"}));
     assert_eq!(events[6].data, json!({"keyId": key, "reason": "key_revoked"}));
     assert!(
-        vault.store.events(&vault.other_org).await.unwrap().len() == 2,
+        vault.events_of(&vault.other_org).await.len() == 2,
         "the other organisation saw nothing"
     );
 }

@@ -9,11 +9,18 @@ use axum::{
 };
 use custody_local::{EnvKek, Kek};
 use http_body_util::BodyExt;
+use ledger::Event;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use store_sqlite::SqliteStore;
 use tower::ServiceExt;
-use vault::{caller::Environment, custody::Custody, id::OrgId, ops::create_org, store::Store};
+use vault::{
+    caller::Environment,
+    custody::Custody,
+    id::OrgId,
+    ops::create_org,
+    store::{EntryFilter, Store},
+};
 
 /// A vault of two organisations.
 pub(crate) struct Vault {
@@ -100,6 +107,27 @@ impl Vault {
 
     pub(crate) async fn sign(&self, key: &str) -> (u16, Value) {
         self.call("/v1/sign", Some(&json!({"keyId": key, "payload": "aGVsbG8="}))).await
+    }
+
+    /// Every event of the first organisation, in the order of the ledger.
+    pub(crate) async fn events(&self) -> Vec<Event> {
+        self.events_of(&self.org).await
+    }
+
+    pub(crate) async fn events_of(&self, org: &OrgId) -> Vec<Event> {
+        server::sequencer(&self.store).sequence(org).await.unwrap();
+        let filter = EntryFilter { limit: usize::MAX, ..EntryFilter::default() };
+        let entries = self.store.entries(org, &filter).await.unwrap();
+        entries
+            .iter()
+            .map(|entry| {
+                let mut payload = entry.payload.as_value().clone();
+                let members = payload.as_object_mut().unwrap();
+                assert_eq!(members.remove("v"), Some(json!(1)));
+                assert_eq!(members.remove("seq"), Some(json!(entry.seq)));
+                serde_json::from_value(payload).unwrap()
+            })
+            .collect()
     }
 
     /// A connection of an intruder's own: what is written through it was not written by the vault.

@@ -169,9 +169,11 @@ fn a_body_is_json_and_says_so() {
         refused(&post("application/json", malformed), 400, "invalid_request");
     }
     let url = format!("{}/v1/hybrid-keys", server.address);
-    let keyed = agent().post(&url).header("Authorization", &bearer).header("Idempotency-Key", "1");
-    let answer = Answer::read(keyed.send_json(json!({"name": "n"})).unwrap());
-    invalid(&answer, "Idempotency-Key", "without it");
+    for wrong in ["", "two words", "ümlaut", &"x".repeat(256)] {
+        let keyed = agent().post(&url).header("Authorization", &bearer).header("Idempotency-Key", wrong);
+        let answer = Answer::read(keyed.send_json(json!({"name": "n"})).unwrap());
+        invalid(&answer, "Idempotency-Key", "1 to 255 visible ASCII characters");
+    }
 }
 
 #[test]

@@ -2,32 +2,30 @@
 //! sees a revocation at the worst moment, is put in the way.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
-use ledger::{Event, EventType};
+use ledger::EventType;
 use serde_json::json;
 use vault::{
-    id::{KeyId, OrgId},
-    record_tag::KekId,
-    store::{
-        ActiveKey, Commit, EventWrites, Intake, Issued, IssuedDigest, IssuedRecord, KeyFilter, KeyRecord,
-        KeyStatus, KeyWrites, Keys, NewOrg, OrgRecord, OrgWrites, Orgs, Record, Rewrapping, SealedHalves,
-        SealedRecord, SignatureWrites, Store, StoreError, TokenRecord, Tokens,
-    },
-    token::TokenHash,
+    Timestamp,
+    store::{IssuedDigest, Record, Store, StoreError, Tombstone},
 };
 
-use crate::in_process::Vault;
+use crate::{
+    in_process::Vault,
+    interposed::{Interposed, Interposer, down},
+};
 
-/// A store that misbehaves around the commit of a signature, once `armed`.
+/// Misbehaves around the commit of a signature, once `armed`.
 struct Faulty {
-    inner: Arc<dyn Store>,
+    store: Arc<dyn Store>,
     fault: Fault,
     armed: Arc<AtomicBool>,
-    /// Whether a signature's commit has come back from the store beneath.
+    /// Whose revocation comes at the worst moment.
+    victim: Arc<OnceLock<Tombstone>>,
     committed: AtomicBool,
 }
 
@@ -50,154 +48,77 @@ enum Fault {
 }
 
 impl Faulty {
-    fn over(inner: Arc<dyn Store>, fault: Fault, armed: Arc<AtomicBool>) -> Arc<dyn Store> {
-        Arc::new(Self { inner, fault, armed, committed: AtomicBool::new(false) })
+    /// The revocation is acknowledged before this returns.
+    async fn revoke(&self) {
+        self.store.revoke(self.victim.get().unwrap(), Record::default()).await.unwrap();
     }
-
-    fn is(&self, fault: Fault) -> bool {
-        self.fault == fault && self.armed.load(Ordering::SeqCst)
-    }
-}
-
-fn down() -> StoreError {
-    StoreError::Unavailable("injected".into())
 }
 
 #[async_trait]
-impl SignatureWrites for Faulty {
-    async fn record(&self, issued: &IssuedRecord, record: Record) -> Result<Commit, StoreError> {
-        if self.is(Fault::CommitFails) {
-            return Err(down());
+impl Interposer for Faulty {
+    async fn before(&self, call: &'static str) -> Result<(), StoreError> {
+        if !self.armed.load(Ordering::SeqCst) {
+            return Ok(());
         }
-        if self.is(Fault::RevokedBeforeCommit) {
-            return Ok(Commit::KeyRevoked);
+        match (self.fault, call) {
+            (Fault::CommitFails, "record")
+            | (Fault::WithholdFails, "withhold")
+            | (Fault::EventsFail, "append") => Err(down()),
+            (Fault::RevokedBeforeCommit, "record") => {
+                self.revoke().await;
+                Ok(())
+            }
+            // A status that is read before the commit, or beside it, is still the old one.
+            (Fault::StatusUnreadable, "status") if self.committed.load(Ordering::SeqCst) => Err(down()),
+            _ => Ok(()),
         }
-        let commit = self.inner.record(issued, record).await?;
+    }
+
+    async fn after(&self, call: &'static str) -> Result<(), StoreError> {
+        if !self.armed.load(Ordering::SeqCst) || call != "record" {
+            return Ok(());
+        }
         self.committed.store(true, Ordering::SeqCst);
-        if self.is(Fault::CommitsAnswerIsLost) { Err(down()) } else { Ok(commit) }
-    }
-
-    async fn withhold(&self, issued: &IssuedRecord, record: Record) -> Result<(), StoreError> {
-        if self.is(Fault::WithholdFails) {
-            return Err(down());
+        match self.fault {
+            Fault::CommitsAnswerIsLost => Err(down()),
+            Fault::RevokedAfterCommit | Fault::WithholdFails => {
+                self.revoke().await;
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        self.inner.withhold(issued, record).await
     }
 }
 
-#[async_trait]
-impl Keys for Faulty {
-    async fn key(&self, org: &OrgId, key: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
-        self.inner.key(org, key).await
-    }
-
-    async fn status(&self, org: &OrgId, key: &KeyId) -> Result<Option<KeyStatus>, StoreError> {
-        // A status that is read before the commit, or beside it, is still the old one.
-        let committed = self.committed.load(Ordering::SeqCst);
-        if self.is(Fault::StatusUnreadable) && committed {
-            return Err(down());
-        }
-        if (self.is(Fault::RevokedAfterCommit) || self.is(Fault::WithholdFails)) && committed {
-            return Ok(Some(KeyStatus::Revoked));
-        }
-        self.inner.status(org, key).await
-    }
-
-    async fn list(&self, org: &OrgId, filter: &KeyFilter) -> Result<Vec<KeyRecord>, StoreError> {
-        self.inner.list(org, filter).await
-    }
-}
-
-#[async_trait]
-impl EventWrites for Faulty {
-    async fn append(&self, record: Record) -> Result<(), StoreError> {
-        if self.is(Fault::EventsFail) { Err(down()) } else { self.inner.append(record).await }
-    }
-}
-
-#[async_trait]
-impl Orgs for Faulty {
-    async fn org(&self, org: &OrgId) -> Result<Option<OrgRecord>, StoreError> {
-        self.inner.org(org).await
-    }
-    async fn any_org(&self) -> Result<bool, StoreError> {
-        self.inner.any_org().await
-    }
-}
-
-#[async_trait]
-impl Tokens for Faulty {
-    async fn token(&self, hash: &TokenHash) -> Result<Option<TokenRecord>, StoreError> {
-        self.inner.token(hash).await
-    }
-}
-
-#[async_trait]
-impl SealedHalves for Faulty {
-    async fn sealed(&self, org: &OrgId, key: &KeyId) -> Result<SealedRecord, StoreError> {
-        self.inner.sealed(org, key).await
-    }
-}
-
-#[async_trait]
-impl Issued for Faulty {
-    async fn is_issued(&self, org: &OrgId, key: &KeyId, digest: &IssuedDigest) -> Result<bool, StoreError> {
-        self.inner.is_issued(org, key, digest).await
-    }
-}
-
-#[async_trait]
-impl Intake for Faulty {
-    async fn events(&self, org: &OrgId) -> Result<Vec<Event>, StoreError> {
-        self.inner.events(org).await
-    }
-}
-
-#[async_trait]
-impl OrgWrites for Faulty {
-    async fn create_org(&self, org: NewOrg, record: Record) -> Result<(), StoreError> {
-        self.inner.create_org(org, record).await
-    }
-}
-
-#[async_trait]
-impl KeyWrites for Faulty {
-    async fn create(&self, key: &KeyRecord, sealed: &SealedRecord, record: Record) -> Result<(), StoreError> {
-        self.inner.create(key, sealed, record).await
-    }
-}
-
-#[async_trait]
-impl Rewrapping for Faulty {
-    async fn active_keys(
-        &self,
-        after: Option<(&OrgId, &KeyId)>,
-        limit: usize,
-    ) -> Result<Vec<ActiveKey>, StoreError> {
-        self.inner.active_keys(after, limit).await
-    }
-    async fn kek_use(&self) -> Result<Vec<(KekId, u64)>, StoreError> {
-        self.inner.kek_use().await
-    }
-    async fn rewrap(&self, from: &KeyRecord, to: &KeyRecord) -> Result<bool, StoreError> {
-        self.inner.rewrap(from, to).await
-    }
+/// A vault with the fault in it, its key, and what arms the fault.
+async fn vault_with(fault: Fault) -> (Vault, String, Arc<AtomicBool>) {
+    let (armed, victim) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::new()));
+    let (arm, whose) = (armed.clone(), victim.clone());
+    let vault = Vault::over(|store| {
+        let faulty = Faulty { store: store.clone(), fault, armed, victim, committed: AtomicBool::new(false) };
+        Interposed::over(store, Arc::new(faulty))
+    })
+    .await;
+    let key = vault.create_key("mldsa44+ed25519").await;
+    let record = vault.store.key(&vault.org, &key.parse().unwrap()).await.unwrap().unwrap();
+    let fingerprint = hex::encode(record.public_key.fingerprint());
+    let tombstone =
+        Tombstone { org: record.org, key: record.id, fingerprint, revoked_at: Timestamp::now() };
+    whose.set(tombstone).unwrap();
+    (vault, key, arm)
 }
 
 /// Signs once under the fault: status, code, and the events of the signature that the store then has.
 async fn sign_under(fault: Fault) -> (u16, String, Vec<EventType>, bool) {
-    let armed = Arc::new(AtomicBool::new(false));
-    let handle = armed.clone();
-    let vault = Vault::over(|inner| Faulty::over(inner, fault, handle)).await;
-    let key = vault.create_key("mldsa44+ed25519").await;
+    let (vault, key, armed) = vault_with(fault).await;
     armed.store(true, Ordering::SeqCst);
     let (status, body) = vault.sign(&key).await;
     assert!(body["data"].is_null(), "something left: {body}");
-    let events = vault.store.events(&vault.org).await.unwrap().split_off(3);
+    let events = vault.events().await.split_off(3);
     let digest =
         [composite::Prehash::derive(composite::Algorithm::MlDsa44Ed25519, b"hello").as_bytes()].concat();
     let digest = IssuedDigest(ledger::sha256(&digest));
-    let issued = vault.store.is_issued(&vault.org, &key.parse().unwrap(), &digest).await.unwrap();
+    let issued = vault.store.is_issued(&vault.org, &key.parse().unwrap(), &digest, None).await.unwrap();
     let types = events.iter().map(|event| event.event_type).collect();
     if let [first, second] = events.as_slice() {
         assert_eq!(second.data, json!({"eventId": first.id, "keyId": key}));
@@ -253,10 +174,7 @@ async fn a_signature_whose_key_is_revoked_before_its_commit_is_not_committed() {
 
 #[tokio::test]
 async fn a_check_that_cannot_be_written_down_is_not_answered() {
-    let armed = Arc::new(AtomicBool::new(false));
-    let handle = armed.clone();
-    let vault = Vault::over(|inner| Faulty::over(inner, Fault::EventsFail, handle)).await;
-    let key = vault.create_key("mldsa44+ed25519").await;
+    let (vault, key, armed) = vault_with(Fault::EventsFail).await;
     let (_, signed) = vault.sign(&key).await;
     let check = json!({"keyId": key, "payload": "aGVsbG8=", "signature": signed["data"]["signature"]});
     armed.store(true, Ordering::SeqCst);

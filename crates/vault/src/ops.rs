@@ -7,7 +7,6 @@ pub mod create_org;
 pub mod get_key;
 pub mod key_audit;
 pub mod key_lineage;
-pub mod ledger_shapes;
 pub mod list_keys;
 pub mod public_key;
 pub mod read_ledger;

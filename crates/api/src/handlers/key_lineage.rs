@@ -1,7 +1,7 @@
 //! `GET /v1/hybrid-keys/{id}/lineage`
 
 use axum::{extract::State, response::Response};
-use vault::ops::{key_lineage, ledger_shapes};
+use vault::ops::{key_lineage, read_ledger::shapes};
 
 use crate::{
     auth::Authenticated,
@@ -15,7 +15,7 @@ use crate::{
     get, path = "/v1/hybrid-keys/{id}/lineage", tag = "key-lineage", operation_id = "keyLineage",
     params(("id" = String, Path, description = "`key_…`")),
     responses(
-        (status = 200, description = "The line.", body = Success<ledger_shapes::Lineage>),
+        (status = 200, description = "The line.", body = Success<shapes::Lineage>),
         (
             status = "default",
             description = "unauthenticated, missing_scope, key_not_allowed, not_found, store_unavailable, store_restored.",

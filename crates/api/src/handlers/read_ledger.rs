@@ -1,9 +1,8 @@
 //! `GET /v1/ledger/entries`, `/checkpoints`, `/checkpoints/latest`, `/proof/{eventId}`, `/consistency`, `/bundle`
 
 use axum::{extract::State, response::Response};
-use vault::ops::{
-    ledger_shapes,
-    read_ledger::{self, ConsistencyProof, InclusionProof, LedgerCheckpoint, LedgerEntry},
+use vault::ops::read_ledger::{
+    self, ConsistencyProof, InclusionProof, LedgerCheckpoint, LedgerEntry, shapes,
 };
 
 use crate::{
@@ -123,7 +122,7 @@ pub(crate) async fn consistency(
     get, path = "/v1/ledger/bundle", tag = "read-ledger", operation_id = "ledgerBundle",
     params(read_ledger::BundleRequest),
     responses(
-        (status = 200, description = "The bundle.", body = Success<ledger_shapes::Bundle>),
+        (status = 200, description = "The bundle.", body = Success<shapes::Bundle>),
         (
             status = "default",
             description = "invalid_request, unauthenticated, missing_scope, ledger_too_large, store_unavailable, \

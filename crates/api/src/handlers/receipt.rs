@@ -1,7 +1,7 @@
 //! `GET /v1/receipts/{eventId}`
 
 use axum::{extract::State, http::HeaderMap, response::Response};
-use vault::ops::{ledger_shapes, receipt};
+use vault::ops::{receipt, read_ledger::shapes};
 
 use crate::{
     auth::Authenticated,
@@ -19,8 +19,8 @@ use crate::{
         (
             status = 200, description = "The receipt.",
             content(
-                (Success<ledger_shapes::Receipt> = "application/json"),
-                (ledger_shapes::Receipt = "application/vnd.postq.receipt+json"),
+                (Success<shapes::Receipt> = "application/json"),
+                (shapes::Receipt = "application/vnd.postq.receipt+json"),
             )
         ),
         (

@@ -62,12 +62,18 @@ async fn receive<T: DeserializeOwned>(
     may_be_empty: bool,
 ) -> Result<(T, Option<Attempt>), Failure> {
     let (parts, body) = request.into_parts();
-    let slot = slot(&parts)?;
     let is_json = is_json(&parts.headers);
-    if !is_json && !may_be_empty {
-        return Err(Failure::MediaType);
-    }
-    refuse_query(parts.uri.query())?;
+    let head = match slot(&parts) {
+        Ok(_) if !is_json && !may_be_empty => Err(Failure::MediaType),
+        slot => slot.and_then(|slot| refuse_query(parts.uri.query()).map(|()| slot)),
+    };
+    let slot = match head {
+        Ok(slot) => slot,
+        Err(refusal) => {
+            drain(body).await;
+            return Err(refusal);
+        }
+    };
     let body = read(body).await?;
     let attempt = slot.map(|slot| Attempt { slot, body: vault::input::body_digest(&body) });
     let json = match body.as_slice() {

@@ -1,6 +1,7 @@
 //! Reads the ledger: its entries, its checkpoints, proofs, and bundles for verifiers.
 
 mod bundle;
+pub mod shapes;
 
 
 

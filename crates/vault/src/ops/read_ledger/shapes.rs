@@ -8,7 +8,7 @@ use composite::Algorithm;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::get_key::AlgorithmName;
+use crate::ops::get_key::AlgorithmName;
 
 /// An entry as verifiers read it.
 #[derive(ToSchema)]
