@@ -88,6 +88,49 @@ impl Vault {
         (status, body)
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
+        let request = Request::delete(path).header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+        let (status, _, body) = self.send(request.body(Body::empty()).unwrap()).await;
+        (status, body)
+    }
+
+    /// A POST with an idempotency key: its status, whether it was a replay, and its body byte for byte.
+    pub(crate) async fn once(&self, key: &str, path: &str, body: &Value) -> (u16, bool, String) {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("idempotency-key", key)
+            .body(Body::from(body.to_string()));
+        let (parts, body) = self.app.clone().oneshot(request.unwrap()).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let replayed = parts.headers.get("idempotency-replayed").is_some_and(|value| value == "true");
+        (parts.status.as_u16(), replayed, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    /// The data of a GET that must succeed.
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, mut body) = self.call(path, None).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body["data"].take()
+    }
+
+    /// The data of a POST that must succeed.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+        let (status, mut answer) = self.call(path, Some(&body)).await;
+        assert!((200..300).contains(&status), "{path}: {answer}");
+        answer["data"].take()
+    }
+
+    pub(crate) async fn rotate(&self, key: &str) -> String {
+        let data = self.post(&format!("/v1/hybrid-keys/{key}/rotate"), json!({})).await;
+        data["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn revoke(&self, key: &str) {
+        let (status, body) = self.delete(&format!("/v1/hybrid-keys/{key}")).await;
+        assert_eq!(status, 200, "{body}");
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> (u16, HeaderMap, Value) {
         let (parts, body) = self.app.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
