@@ -31,7 +31,8 @@ DATA_MEMBERS = {
     "key.created": "algorithm fingerprint kekProvider keyId keyProvider kind pqProvider",
     "key.rotated": "predecessor statementSha256 successor",
     "key.revoked": "fingerprint keyId revokedAt",
-    "signature.issued": "algorithm contextBase64 fingerprint keyId payloadSha256 payloadSize ph phAlg signatureSha256",
+    "signature.issued": "algorithm contextBase64 fingerprint keyId metadata payloadSha256 payloadSize ph phAlg "
+    "signatureSha256",
     "signature.withheld": "eventId keyId",
 }
 OTHER_EVENTS = (
@@ -297,7 +298,7 @@ def entry_of(raw, org):
     require(get(raw, "id", str) == identifier(payload, "id", "evt"), f"{what}: id differs from its payload's")
     require(get(payload, "org", str) == org, f"{what} is another organisation's")
     require(get(payload, "v", int) == 1, f"{what}: unknown version")
-    time(payload, "issuedAt")
+    require(get(raw, "createdAt", str) == time(payload, "issuedAt"), f"{what}: createdAt differs from issuedAt")
     get(payload, "actorId", str, type(None))
     require(event in DATA_MEMBERS or event in OTHER_EVENTS, f"{what}: unknown event type {event}")
     if event in DATA_MEMBERS:
