@@ -10,6 +10,7 @@
 mod architecture;
 mod embedded_vault;
 mod failures;
+mod faults;
 mod forgery;
 mod formats_at_rest;
 mod idempotency;
@@ -29,6 +30,7 @@ mod refusals;
 mod refused_input;
 mod release_after_commit;
 mod restored;
+mod revocation_races;
 mod round_trips;
 mod rounds;
 mod secrets;

@@ -26,7 +26,7 @@ use crate::{
     Error,
     caller::Caller,
     id::KeyId,
-    store::{KeyKind, KeyRecord, Keys},
+    store::{KeyKind, KeyRecord, KeyStatus, Keys},
 };
 
 /// Finds a user key of the caller's organisation that the caller's token is for. Foreign, unknown, malformed and ledger keys
@@ -39,5 +39,29 @@ async fn find_user_key(keys: &dyn Keys, caller: &Caller, id: &str) -> Result<Key
             Ok(record)
         }
         _ => Err(Error::NotFound { what: "key" }),
+    }
+}
+
+/// Refuses a key that signs no more, with what became of it.
+fn refuse_inactive(key: &KeyRecord) -> Result<(), Error> {
+    match (key.status, &key.successor) {
+        (KeyStatus::Active, _) => Ok(()),
+        (KeyStatus::Superseded, Some(successor)) => {
+            Err(Error::KeySuperseded { key: key.id.clone(), successor: successor.clone() })
+        }
+        (KeyStatus::Superseded | KeyStatus::Revoked, _) => Err(Error::KeyRevoked { key: key.id.clone() }),
+    }
+}
+
+/// Why an active key did not sign. Where it ended after its row was read, what it signed with was gone, which looks like damage:
+/// so a second look decides.
+async fn why_not(keys: &dyn Keys, key: &KeyRecord, error: Error) -> Error {
+    if !matches!(error, Error::KeyIntegrity { .. }) {
+        return error;
+    }
+    match keys.key(&key.org, &key.id).await {
+        Ok(Some(now)) => refuse_inactive(&now).err().unwrap_or(error),
+        Ok(None) => error,
+        Err(unreadable) => unreadable.into(),
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     idempotency,
     providers::{KekProvider, KeyProvider, PqProvider},
     rotation::{self, Successor},
-    store::{Change, KeyKind, KeyRecord, KeyStatus, KeyWrites, Keys, Lease, Record, Replies, SealedHalves},
+    store::{Change, KeyKind, KeyWrites, Keys, Lease, Record, Replies, SealedHalves},
 };
 
 /// What rotating touches.
@@ -63,7 +63,7 @@ pub async fn rotate_key(
         crate::input::name(name)?;
     }
     let key = super::find_user_key(ports.keys.as_ref(), caller, id).await?;
-    refuse_inactive(&key)?;
+    super::refuse_inactive(&key)?;
     let successor = Successor {
         kind: KeyKind::User,
         name: request.name.unwrap_or_else(|| key.name.clone()),
@@ -72,8 +72,11 @@ pub async fn rotate_key(
         pq: request.pq_provider.unwrap_or(key.pq.provider),
     };
     let actor = caller.token.as_str();
-    let (rotation, event) =
-        rotation::prepare(&ports.custody, ports.sealed.as_ref(), &key, successor, actor).await?;
+    let prepared = rotation::prepare(&ports.custody, ports.sealed.as_ref(), &key, successor, actor).await;
+    let (rotation, event) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return Err(super::why_not(ports.keys.as_ref(), &key, error).await),
+    };
     let answer = KeyWithPublicKey::from(rotation.successor.clone());
     let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
     match ports.writes.supersede(&rotation, Record { events: vec![event], reply }).await? {
@@ -81,18 +84,8 @@ pub async fn rotate_key(
         // Somebody was first: what became of the key says which refusal it is.
         Change::NotActive => {
             let now = super::find_user_key(ports.keys.as_ref(), caller, id).await?;
-            refuse_inactive(&now)?;
+            super::refuse_inactive(&now)?;
             Err(Error::ledger("the change that a rotation lost to"))
         }
-    }
-}
-
-fn refuse_inactive(key: &KeyRecord) -> Result<(), Error> {
-    match (key.status, &key.successor) {
-        (KeyStatus::Active, _) => Ok(()),
-        (KeyStatus::Superseded, Some(successor)) => {
-            Err(Error::KeySuperseded { key: key.id.clone(), successor: successor.clone() })
-        }
-        (KeyStatus::Superseded | KeyStatus::Revoked, _) => Err(Error::KeyRevoked { key: key.id.clone() }),
     }
 }

@@ -51,8 +51,11 @@ pub async fn rotate_ledger_key(ports: &Ports, org: &OrgId) -> Result<Response, E
         classical: key.classical.provider,
         pq: key.pq.provider,
     };
-    let (rotation, event) =
-        rotation::prepare(&ports.custody, ports.sealed.as_ref(), &key, successor, WORKER).await?;
+    let prepared = rotation::prepare(&ports.custody, ports.sealed.as_ref(), &key, successor, WORKER).await;
+    let (rotation, event) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return Err(super::why_not(ports.keys.as_ref(), &key, error).await),
+    };
     let next = &rotation.successor;
     let fingerprint = hex::encode(next.public_key.fingerprint());
     match ports.writes.supersede(&rotation, Record::from(event)).await? {

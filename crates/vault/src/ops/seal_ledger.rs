@@ -113,7 +113,16 @@ async fn seal(
                 continue;
             }
         }
-        let checkpoint = sign(ports, &key, head.size).await?;
+        let checkpoint = match sign(ports, &key, head.size).await {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => match super::why_not(ports.keys.as_ref(), &key, error).await {
+                Error::KeySuperseded { successor, .. } => {
+                    key_id = successor;
+                    continue;
+                }
+                error => return Err(error),
+            },
+        };
         let answer = Response { checkpoint: (&checkpoint).into(), fresh: true };
         let reply = idempotency::reply(lease, &answer, None)?;
         match ports.checkpoints.seal(org, &checkpoint, reply).await? {

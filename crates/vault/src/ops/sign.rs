@@ -130,13 +130,15 @@ pub async fn sign(
     let prehash = message.derive_prehash(algorithm)?;
     let input = SigningInput::user(algorithm, &context, &prehash).map_err(|_| Error::ReservedContext)?;
 
-    let signature = match usable(&key) {
-        Ok(()) => key_material::sign(&ports.custody, ports.sealed.as_ref(), &key, &input).await,
-        Err(refusal) => Err(refusal),
-    };
-    let signature = match signature {
+    if let Err(refusal) = super::refuse_inactive(&key) {
+        return Err(written_down(ports, scene, refusal).await);
+    }
+    let signature = match key_material::sign(&ports.custody, ports.sealed.as_ref(), &key, &input).await {
         Ok(signature) => signature.to_bytes(),
-        Err(refusal) => return Err(written_down(ports, scene, refusal).await),
+        Err(error) => {
+            let refusal = super::why_not(ports.keys.as_ref(), &key, error).await;
+            return Err(written_down(ports, scene, refusal).await);
+        }
     };
 
     let subject = Subject {
@@ -221,16 +223,6 @@ async fn commit(
             ports.signatures.withhold(issued, kept, withheld.into()).await?;
             Err(revoked())
         }
-    }
-}
-
-fn usable(key: &KeyRecord) -> Result<(), Error> {
-    match (key.status, &key.successor) {
-        (KeyStatus::Active, _) => Ok(()),
-        (KeyStatus::Superseded, Some(successor)) => {
-            Err(Error::KeySuperseded { key: key.id.clone(), successor: successor.clone() })
-        }
-        (KeyStatus::Superseded | KeyStatus::Revoked, _) => Err(Error::KeyRevoked { key: key.id.clone() }),
     }
 }
 
