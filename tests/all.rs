@@ -19,6 +19,7 @@ mod internal_statements;
 mod interposed;
 mod kek_change;
 mod key_life;
+mod killed;
 mod lambda_runtime;
 mod lanes;
 mod ledger_documents;

@@ -156,14 +156,19 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn read(mut response: Response<ureq::Body>) -> Self {
-        let text = response.body_mut().with_config().limit(64 << 20).read_to_string().unwrap();
-        Self {
+    pub(crate) fn read(response: Response<ureq::Body>) -> Self {
+        Self::try_read(response).unwrap()
+    }
+
+    /// The same from a server that may be killed while it answers.
+    pub(crate) fn try_read(mut response: Response<ureq::Body>) -> Result<Self, ureq::Error> {
+        let text = response.body_mut().with_config().limit(64 << 20).read_to_string()?;
+        Ok(Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             body: serde_json::from_str(&text).unwrap_or_default(),
             text,
-        }
+        })
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {

@@ -1,0 +1,142 @@
+//! `kill -9` of the real server under load, again and again: the ledger verifies, and nothing that was acknowledged is missing.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use ledger::{Bundle, BundleVerifier, Pins};
+use serde_json::{Value, json};
+
+use crate::{
+    rounds::{Dice, rounds, seeds},
+    server_process::{Answer, Server, agent},
+};
+
+/// What callers were told, over all lives of the server.
+#[derive(Default)]
+struct Told {
+    events: Mutex<BTreeSet<String>>,
+    revoked: Mutex<BTreeSet<String>>,
+    steps: AtomicU64,
+}
+
+#[test]
+fn nothing_acknowledged_is_missing_after_kill_9_at_random_moments() {
+    let seed = seeds(1)[0];
+    println!("POSTQ_TEST_SEED={seed}");
+    let mut dice = Dice::new(seed);
+    let data = tempfile::tempdir().unwrap();
+    let mut token = String::new();
+    let told = Arc::new(Told::default());
+    for life in 0..rounds(50) {
+        let server = Server::start(data.path(), &[("RUST_LOG", "off")]);
+        if life == 0 {
+            token.clone_from(&server.token);
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let callers: Vec<_> = (0..4)
+            .map(|_| {
+                let (address, token, told) = (server.address.clone(), token.clone(), told.clone());
+                let (stop, dice) = (stop.clone(), Dice::new(dice.next()));
+                std::thread::spawn(move || call_until_it_dies(&address, &token, &told, &stop, dice))
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(150 + dice.roll(500)));
+        drop(server); // SIGKILL
+        stop.store(true, Ordering::SeqCst);
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
+    }
+    let mut server = Server::start(data.path(), &[("RUST_LOG", "off")]);
+    server.token = token;
+    judge(&server, &told, seed);
+}
+
+fn call_until_it_dies(address: &str, token: &str, told: &Told, stop: &AtomicBool, mut dice: Dice) {
+    let call = |method: &str, path: &str, body: &Value| -> Option<Answer> {
+        let url = format!("{address}{path}");
+        let bearer = format!("Bearer {token}");
+        let step = told.steps.fetch_add(1, Ordering::SeqCst).to_string();
+        let response = if method == "DELETE" {
+            agent().delete(&url).header("Authorization", &bearer).call()
+        } else {
+            agent()
+                .post(&url)
+                .header("Authorization", &bearer)
+                .header("Idempotency-Key", step)
+                .send_json(body)
+        };
+        // A connection that was cut is what a kill looks like from here: nothing was acknowledged.
+        let answer = Answer::try_read(response.ok()?).ok()?;
+        (200..300).contains(&answer.status).then_some(answer)
+    };
+    let mut key: Option<String> = None;
+    while !stop.load(Ordering::SeqCst) {
+        let current = match &key {
+            Some(key) => key.clone(),
+            None => {
+                let body = json!({"name": "n", "algorithm": "mldsa44+ed25519"});
+                let Some(made) = call("POST", "/v1/hybrid-keys", &body) else { continue };
+                made.body["data"]["id"].as_str().unwrap().to_owned()
+            }
+        };
+        key = Some(current.clone());
+        match dice.roll(12) {
+            0 => {
+                if call("DELETE", &format!("/v1/hybrid-keys/{current}"), &Value::Null).is_some() {
+                    told.revoked.lock().unwrap().insert(current);
+                }
+                key = None;
+            }
+            1 => {
+                let rotated = call("POST", &format!("/v1/hybrid-keys/{current}/rotate"), &json!({}));
+                key = rotated.map(|answer| answer.body["data"]["id"].as_str().unwrap().to_owned());
+            }
+            2 => {
+                if let Some(entry) = call("POST", "/v1/ledger/entries", &json!({"name": "n"})) {
+                    told.events.lock().unwrap().insert(entry.body["data"]["id"].as_str().unwrap().to_owned());
+                }
+            }
+            3 => drop(call("POST", "/v1/ledger/seal", &json!({}))),
+            _ => {
+                let body = json!({"keyId": current, "payload": "aGVsbG8="});
+                if let Some(signed) = call("POST", "/v1/sign", &body) {
+                    told.events
+                        .lock()
+                        .unwrap()
+                        .insert(signed.body["data"]["eventId"].as_str().unwrap().to_owned());
+                }
+            }
+        }
+    }
+}
+
+fn judge(server: &Server, told: &Told, seed: u64) {
+    let sealed = server.call("/v1/ledger/seal", Some(&json!({})));
+    assert_eq!(sealed.status, 200, "{}", sealed.text);
+    let mut verifier = BundleVerifier::new(Pins::default());
+    let mut found = BTreeSet::new();
+    loop {
+        let path = format!("/v1/ledger/bundle?since={}&limit=5000", verifier.next());
+        let page: Bundle = serde_json::from_value(server.call(&path, None).body["data"].clone()).unwrap();
+        if page.entries.is_empty() {
+            break;
+        }
+        found.extend(page.entries.iter().map(|entry| entry.id.clone()));
+        verifier.page(&page).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+    assert!(verifier.finish().unwrap().complete, "seed {seed}");
+    let events = told.events.lock().unwrap();
+    assert!(events.len() > 20, "seed {seed}: there was hardly any load");
+    let missing: Vec<_> = events.difference(&found).collect();
+    assert!(missing.is_empty(), "seed {seed}: acknowledged and missing: {missing:?}");
+    for key in told.revoked.lock().unwrap().iter() {
+        let answer = server.call("/v1/sign", Some(&json!({"keyId": key, "payload": ""})));
+        assert_eq!(answer.body["code"], "key_revoked", "seed {seed}");
+    }
+    println!("{} acknowledged, {} in the ledger", events.len(), found.len());
+}
