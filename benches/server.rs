@@ -9,7 +9,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -44,26 +44,55 @@ fn main() {
         });
         for (path, body) in [("/v1/sign", &sign), ("/v1/verify", &verify)] {
             for connections in [1, 8, 32] {
-                let script = dir.path().join("request.lua");
                 let lua = format!(
                     "wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\n\
                      wrk.headers['Authorization'] = '{}'\nwrk.body = [==[{body}]==]\n{REPORT}",
                     server.bearer
                 );
-                std::fs::write(&script, lua).unwrap();
-                let output = Command::new("wrk")
-                    .args(["--threads", "1", "--connections", &connections.to_string()])
-                    .args(["--duration", &format!("{SECONDS}s"), "--script"])
-                    .arg(&script)
-                    .arg(format!("{}{path}", server.address))
-                    .output()
-                    .unwrap();
-                let report = String::from_utf8(output.stdout).unwrap();
-                let row = report.lines().find_map(|line| line.strip_prefix("row ")).unwrap_or("no answer");
+                let row = wrk(dir.path(), &lua, connections, &format!("{}{path}", server.address));
                 println!("| {path} {algorithm} | {connections} | {row} |");
             }
         }
     }
+    contention(&server, dir.path());
+}
+
+/// Whether the ledger is a bottleneck: 64 connections on one key of one organisation, and 64 on a key of an organisation of its
+/// own each, by turns.
+fn contention(server: &Server, dir: &Path) {
+    let key = |bearer: &str| {
+        let created = server.post_as(bearer, "/v1/hybrid-keys", &json!({"name": "bench"}));
+        (bearer.to_owned(), created["data"]["id"].as_str().unwrap().to_owned())
+    };
+    let one = vec![key(&server.bearer)];
+    let many: Vec<_> = (0..64).map(|n| key(&make_org(dir, n))).collect();
+    println!(
+        "\n| 64 connections, /v1/sign mldsa65+ed25519 | requests/s | p50, ms | p99, ms | errors |\n|---|---|---|---|---|"
+    );
+    for _ in 0..3 {
+        for (what, keys) in [("one key, one organisation", &one), ("64 keys, 64 organisations", &many)] {
+            let list = |items: Vec<String>| format!("{{{}}}", items.join(","));
+            let bearers = list(keys.iter().map(|(bearer, _)| format!("'{bearer}'")).collect());
+            let ids = list(keys.iter().map(|(_, id)| format!("'{id}'")).collect());
+            let lua = format!(
+                "local bearers, ids, at = {bearers}, {ids}, 0\nrequest = function()\n at = at % #ids + 1\n\
+                 return wrk.format('POST', nil, {{['Content-Type'] = 'application/json', ['Authorization'] = bearers[at]}},\
+                 '{{\"payload\":\"aGVsbG8=\",\"keyId\":\"' .. ids[at] .. '\"}}')\nend\n{REPORT}"
+            );
+            println!("| {what} | {} |", wrk(dir, &lua, 64, &format!("{}/v1/sign", server.address)));
+        }
+    }
+}
+
+fn make_org(dir: &Path, n: usize) -> String {
+    let output = Command::new(binary())
+        .args(["org", "create", &format!("bench {n}"), "--data"])
+        .arg(dir.join("data"))
+        .env("RUST_LOG", "warn")
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    format!("Bearer {}", told.lines().find_map(|line| line.strip_prefix("token")).unwrap().trim())
 }
 
 /// What `wrk` counted, as the end of a table's row.
@@ -75,9 +104,26 @@ const REPORT: &str = "done = function(summary, latency)
 end
 ";
 
+fn wrk(dir: &Path, lua: &str, connections: u32, url: &str) -> String {
+    let script = dir.join("request.lua");
+    std::fs::write(&script, lua).unwrap();
+    let output = Command::new("wrk")
+        .args(["--threads", "1", "--connections", &connections.to_string()])
+        .args(["--duration", &format!("{SECONDS}s"), "--script"])
+        .arg(&script)
+        .arg(url)
+        .output()
+        .unwrap();
+    let report = String::from_utf8(output.stdout).unwrap();
+    report.lines().find_map(|line| line.strip_prefix("row ")).unwrap_or("no answer").to_owned()
+}
+
+fn binary() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/release/postq-vault")
+}
+
 fn start(data: &Path) -> Server {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let child = Command::new(root.join("target/release/postq-vault"))
+    let child = Command::new(binary())
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data.join("data"))
         .env("RUST_LOG", "warn")
@@ -100,8 +146,12 @@ fn start(data: &Path) -> Server {
 
 impl Server {
     fn post(&self, path: &str, body: &Value) -> Value {
+        self.post_as(&self.bearer, path, body)
+    }
+
+    fn post_as(&self, bearer: &str, path: &str, body: &Value) -> Value {
         let url = format!("{}{path}", self.address);
-        let mut response = ureq::post(&url).header("Authorization", &self.bearer).send_json(body).unwrap();
+        let mut response = ureq::post(&url).header("Authorization", bearer).send_json(body).unwrap();
         response.body_mut().read_json().unwrap()
     }
 }

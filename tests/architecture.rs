@@ -217,7 +217,8 @@ fn only_the_formats_of_statements_make_an_internal_signing_input() {
     let statements = ["crates/ledger/src/checkpoint.rs", "crates/ledger/src/succession.rs"];
     for file in sources("crates").into_iter().chain(sources("functions")) {
         let path = file.strip_prefix(root()).unwrap();
-        let may = path.starts_with("crates/composite") || statements.iter().any(|known| path.ends_with(known));
+        let may =
+            path.starts_with("crates/composite") || statements.iter().any(|known| path.ends_with(known));
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(may || !text.contains("SigningInput::internal"), "{}", file.display());
     }

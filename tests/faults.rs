@@ -52,9 +52,9 @@ impl Chaos {
         if self.dead.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        let Ok((goes_wrong, how)) =
-            DICE.try_with(|dice| (self.odds > 0 && dice.lock().unwrap().roll(self.odds) == 0, dice.lock().unwrap().roll(8)))
-        else {
+        let Ok((goes_wrong, how)) = DICE.try_with(|dice| {
+            (self.odds > 0 && dice.lock().unwrap().roll(self.odds) == 0, dice.lock().unwrap().roll(8))
+        }) else {
             return Ok(());
         };
         match how {
@@ -208,7 +208,8 @@ async fn run(seed: u64) {
     let vault = Vault::new().await;
     let mut keys = Vec::new();
     for n in 0..KEYS {
-        let body = json!({"name": format!("key {n}"), "algorithm": "mldsa44+ed25519", "allowFollow": n % 2 == 0});
+        let body =
+            json!({"name": format!("key {n}"), "algorithm": "mldsa44+ed25519", "allowFollow": n % 2 == 0});
         keys.push(vault.post("/v1/hybrid-keys", body).await["id"].as_str().unwrap().to_owned());
     }
     let world = Arc::new(World { vault, clock: AtomicU64::new(0), told: Mutex::default() });
@@ -288,7 +289,9 @@ async fn judge(seed: u64, world: &World) {
     let mut effects: BTreeMap<String, usize> = BTreeMap::new();
     for event in &events {
         let name = match event.event_type {
-            EventType::SignatureIssued => event.data["metadata"]["step"].as_str().map(|step| format!("sign {step}")),
+            EventType::SignatureIssued => {
+                event.data["metadata"]["step"].as_str().map(|step| format!("sign {step}"))
+            }
             EventType::Custom => event.data["name"].as_str().map(|name| format!("append {name}")),
             _ => None,
         };

@@ -365,10 +365,7 @@ async fn every_effect_and_every_refusal_about_a_key_has_its_event() {
     assert_eq!(events[4].data["ok"], false, "the context was left out");
     assert_eq!(events[5].data, json!({"keyId": key, "reason": "key_integrity"}));
     assert_eq!(events[6].data, json!({"keyId": key, "reason": "key_revoked"}));
-    assert!(
-        vault.events_of(&vault.other_org).await.len() == 2,
-        "the other organisation saw nothing"
-    );
+    assert!(vault.events_of(&vault.other_org).await.len() == 2, "the other organisation saw nothing");
 }
 
 async fn edited(database: &Connection, key: &str, column: &str, value: &str, check: impl AsyncFnOnce()) {

@@ -145,7 +145,8 @@ impl Interposer for Once {
     }
 
     async fn after(&self, call: &'static str) -> Result<(), StoreError> {
-        if call == self.call && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) == Ok(1)
+        if call == self.call
+            && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) == Ok(1)
         {
             return Err(down());
         }

@@ -32,10 +32,8 @@ async fn the_sign_scope_yields_no_internal_statement() {
             [(Purpose::Checkpoint, checkpoint.to_bytes()), (Purpose::Succession, succession.to_bytes())]
         {
             let prehash = Prehash::derive(algorithm, &statement);
-            let messages = [
-                ("payload", STANDARD.encode(&statement)),
-                ("prehash", STANDARD.encode(prehash.as_bytes())),
-            ];
+            let messages =
+                [("payload", STANDARD.encode(&statement)), ("prehash", STANDARD.encode(prehash.as_bytes()))];
             for (how, message) in messages {
                 // By its context, and by every other that begins as the reserved ones do.
                 for context in [
@@ -50,7 +48,9 @@ async fn the_sign_scope_yields_no_internal_statement() {
                     assert!(answer["data"].is_null());
                 }
                 // By contexts that are allowed, over the statement's own bytes.
-                for context in [b"".to_vec(), b"Postq-vault".to_vec(), b"postq".to_vec(), b" postq-vault".to_vec()] {
+                for context in
+                    [b"".to_vec(), b"Postq-vault".to_vec(), b"postq".to_vec(), b" postq-vault".to_vec()]
+                {
                     let request = json!({"keyId": key, how: message, "context": STANDARD.encode(&context)});
                     let (status, answer) = vault.call_as(token, "/v1/sign", Some(&request)).await;
                     assert_eq!(status, 200, "{answer}");

@@ -135,7 +135,11 @@ async fn a_tombstone_outweighs_every_row_that_is_put_back() {
             "INSERT OR REPLACE INTO keys SELECT * FROM old_keys; INSERT OR REPLACE INTO sealed_halves SELECT * FROM old_halves;",
         )
         .unwrap();
-    assert_eq!(vault.sign(&key).await.1["code"], "key_revoked", "the row says active, the tombstone does not");
+    assert_eq!(
+        vault.sign(&key).await.1["code"],
+        "key_revoked",
+        "the row says active, the tombstone does not"
+    );
     assert_eq!(vault.get(&format!("/v1/hybrid-keys/{key}")).await["status"], "revoked");
 
     // Even without its tombstone, whose removal the store itself refuses: the revocations are kept apart as well.
@@ -179,7 +183,8 @@ async fn a_keys_audit_tells_what_the_vault_did_with_it_newest_first() {
 #[tokio::test]
 async fn use_is_told_once_it_has_its_place() {
     let vault = Vault::new().await;
-    let (used, unused) = (vault.create_key("mldsa44+ed25519").await, vault.create_key("mldsa44+ed25519").await);
+    let (used, unused) =
+        (vault.create_key("mldsa44+ed25519").await, vault.create_key("mldsa44+ed25519").await);
     for _ in 0..3 {
         vault.sign(&used).await;
     }
@@ -192,7 +197,8 @@ async fn use_is_told_once_it_has_its_place() {
     assert_eq!(usage["keys"], keys);
     assert!(vault.get(&format!("/v1/hybrid-keys/{used}")).await["lastUsedAt"].is_string());
     let listed = vault.get("/v1/hybrid-keys?includeRevoked=true").await;
-    let told: Vec<bool> = listed.as_array().unwrap().iter().map(|key| key["lastUsedAt"].is_string()).collect();
+    let told: Vec<bool> =
+        listed.as_array().unwrap().iter().map(|key| key["lastUsedAt"].is_string()).collect();
     assert_eq!(told.iter().filter(|told| **told).count(), 1);
     assert_eq!(vault.call("/v1/usage?days=91", None).await.0, 400);
 }
@@ -200,7 +206,8 @@ async fn use_is_told_once_it_has_its_place() {
 #[tokio::test]
 async fn a_token_for_certain_keys_reaches_their_lines_and_nothing_else() {
     let vault = Vault::new().await;
-    let (mine, other) = (vault.create_key("mldsa44+ed25519").await, vault.create_key("mldsa44+ed25519").await);
+    let (mine, other) =
+        (vault.create_key("mldsa44+ed25519").await, vault.create_key("mldsa44+ed25519").await);
     let scopes = json!(["keys:read", "keys:write", "sign", "verify", "audit:read", "admin"]);
     let request = json!({"name": "ci", "scopes": scopes, "keyIds": [mine]});
     let made = vault.post("/v1/api-tokens", request).await;

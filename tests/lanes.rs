@@ -12,9 +12,7 @@ use serde_json::json;
 use vault::{
     id::{EventId, KeyId, OrgId},
     sequencing::Sequencer,
-    store::{
-        Batch, CheckpointRecord, EntryFilter, Head, Intake, LedgerReads, Placing, StoreError,
-    },
+    store::{Batch, CheckpointRecord, EntryFilter, Head, Intake, LedgerReads, Placing, StoreError},
 };
 
 use crate::rounds::{Dice, rounds, seeds};

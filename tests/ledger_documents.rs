@@ -3,7 +3,8 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ledger::{
-    Anchored, Bundle, BundleVerifier, CheckpointPin, LedgerPin, Lineage, Pins, Receipt, Revocation, Signed, tree,
+    Anchored, Bundle, BundleVerifier, CheckpointPin, LedgerPin, Lineage, Pins, Receipt, Revocation, Signed,
+    tree,
 };
 use serde_json::{Value, json};
 
@@ -32,9 +33,13 @@ async fn lived_in() -> (Vault, String, Value) {
     let vault = Vault::new().await;
     let first = vault.create_key("mldsa44+ecdsa-p256").await;
     let signed = vault
-        .post("/v1/sign", json!({"keyId": first, "payload": "aGVsbG8=", "context": "Y3R4", "metadata": {"n": [1]}}))
+        .post(
+            "/v1/sign",
+            json!({"keyId": first, "payload": "aGVsbG8=", "context": "Y3R4", "metadata": {"n": [1]}}),
+        )
         .await;
-    let check = json!({"keyId": first, "payload": "aGVsbG8=", "context": "Y3R4", "signature": signed["signature"]});
+    let check =
+        json!({"keyId": first, "payload": "aGVsbG8=", "context": "Y3R4", "signature": signed["signature"]});
     vault.post("/v1/verify", check).await;
     vault.post("/v1/ledger/seal", json!({})).await;
     for data in accepted_content() {
@@ -69,8 +74,10 @@ async fn a_bundle_across_a_rotation_of_the_ledger_key_verifies_here_and_in_pytho
 
     // Pinned by its first key and by the first checkpoint, as somebody would who saw it then.
     let first = bundle.signing_keys[0].public_key().unwrap();
-    let checkpoint =
-        CheckpointPin { tree_size: bundle.checkpoints[0].tree_size, root: bundle.checkpoints[0].root().unwrap() };
+    let checkpoint = CheckpointPin {
+        tree_size: bundle.checkpoints[0].tree_size,
+        root: bundle.checkpoints[0].root().unwrap(),
+    };
     let tree_size = checkpoint.tree_size;
     let pin = LedgerPin {
         org: vault.org.to_string(),
@@ -198,12 +205,19 @@ async fn a_receipt_verifies_here_and_in_python_once_its_signature_is_put_in() {
     let pins = Pins { signers: vec![signer], ledgers: Vec::new() };
     let verified = receipt.check(Signed::Payload(b"hello"), &pins, None).unwrap();
     assert_eq!(verified.anchored, Anchored { signer: true, ledger: false, checkpoint: None });
-    assert!(matches!(verified.revocation, Revocation::UnknownAfter(_)), "the first key is superseded, not revoked");
+    assert!(
+        matches!(verified.revocation, Revocation::UnknownAfter(_)),
+        "the first key is superseded, not revoked"
+    );
     let told = python::run(
         "verify_ledger.py",
         &json!({"what": "receipt", "document": raw, "payload": STANDARD.encode("hello")}),
     );
-    assert_eq!((&told["ok"], &told["revocation"]), (&json!(true), &json!(verified.revocation.to_string())), "{told}");
+    assert_eq!(
+        (&told["ok"], &told["revocation"]),
+        (&json!(true), &json!(verified.revocation.to_string())),
+        "{told}"
+    );
 
     vault.revoke(&first).await;
     let mut raw = vault.get(&format!("/v1/receipts/{event}")).await;
@@ -336,16 +350,18 @@ async fn sealing_makes_one_checkpoint_a_second_and_none_without_news() {
     let vault = Vault::new().await;
     assert_eq!(vault.get("/v1/ledger/checkpoints/latest").await, Value::Null);
     let first = vault.post("/v1/ledger/seal", json!({})).await;
-    assert_eq!((&first["fresh"], &first["treeSize"], &first["publishedTo"]), (&json!(true), &json!(2), &json!([])));
+    assert_eq!(
+        (&first["fresh"], &first["treeSize"], &first["publishedTo"]),
+        (&json!(true), &json!(2), &json!([]))
+    );
     let again = vault.post("/v1/ledger/seal", json!({})).await;
     assert_eq!((&again["fresh"], &again["id"]), (&json!(false), &first["id"]));
     vault.post("/v1/ledger/entries", json!({"name": "n"})).await;
     let seals = (0..8).map(|_| vault.post("/v1/ledger/seal", json!({})));
     let seals: Vec<Value> = futures::future::join_all(seals).await;
     assert_eq!(seals.iter().filter(|seal| seal["fresh"] == true).count(), 1);
-    let times = [&first, &seals[0]].map(|seal| {
-        seal["createdAt"].as_str().unwrap().parse::<vault::Timestamp>().unwrap().as_millis()
-    });
+    let times = [&first, &seals[0]]
+        .map(|seal| seal["createdAt"].as_str().unwrap().parse::<vault::Timestamp>().unwrap().as_millis());
     assert!(times[1] - times[0] >= 1000, "{times:?}");
     assert_eq!(vault.get("/v1/ledger/checkpoints/latest").await["id"], seals[0]["id"]);
     let (_, page) = vault.call("/v1/ledger/checkpoints?limit=1", None).await;

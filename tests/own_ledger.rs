@@ -7,7 +7,8 @@ use composite::{
 };
 use ledger::{
     Bundle, Checkpoint, CheckpointBody, Entry, Event, EventType, LedgerEvidence, LineageKey, LoggedEntry,
-    NO_ENTRY, Party, Receipt, SUCCESSION_TYPE, SigningKey, Statement, Succession, TileId, Tiles, sha256, tree,
+    NO_ENTRY, Party, Receipt, SUCCESSION_TYPE, SigningKey, Statement, Succession, TileId, Tiles, sha256,
+    tree,
 };
 use serde_json::{Value, json};
 
@@ -54,7 +55,8 @@ pub(crate) struct OwnLedger {
 impl OwnLedger {
     pub(crate) fn new(org: &str) -> Self {
         let key = OwnKey::new(&format!("key_{org}_ledger"), Algorithm::MlDsa65Ed25519);
-        let created = json!({"kind": "ledger", "keyId": key.id, "fingerprint": hex::encode(key.public.fingerprint())});
+        let created =
+            json!({"kind": "ledger", "keyId": key.id, "fingerprint": hex::encode(key.public.fingerprint())});
         let mut ledger = Self {
             org: org.to_owned(),
             keys: vec![key],
@@ -96,7 +98,11 @@ impl OwnLedger {
             tiles.insert(id, &bytes);
         }
         // A tree of one leaf has its tile as well.
-        assert!(self.entries.is_empty() || tree::root(1, &tiles).is_ok(), "{:?}", TileId { level: 0, index: 0 });
+        assert!(
+            self.entries.is_empty() || tree::root(1, &tiles).is_ok(),
+            "{:?}",
+            TileId { level: 0, index: 0 }
+        );
         tiles
     }
 
@@ -243,8 +249,7 @@ pub(crate) fn digest(hex: &str) -> tree::Hash {
 pub(crate) fn verifies(key: &PublicKey, context: &[u8], payload: &[u8], signature: &[u8]) -> bool {
     let algorithm = key.algorithm();
     let context = Context::new(context.to_vec()).unwrap();
-    let message =
-        MessageRepresentative::derive(algorithm, &context, &Prehash::derive(algorithm, payload));
+    let message = MessageRepresentative::derive(algorithm, &context, &Prehash::derive(algorithm, payload));
     Signature::from_bytes(algorithm, signature)
         .is_ok_and(|signature| composite::verify(key, &message, &signature).ok())
 }

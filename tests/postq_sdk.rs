@@ -11,8 +11,8 @@ fn the_published_python_client_works_unmodified() {
     let told = python::run("sdk_round_trip.py", &json!({"address": server.address, "token": server.token}));
     assert_eq!(told["version"], "0.6.0");
     let done = json!([
-        "health", "create", "list", "get", "sign", "verify", "rotate", "revoke", "audit", "entries", "seal", "proofs",
-        "refusals"
+        "health", "create", "list", "get", "sign", "verify", "rotate", "revoke", "audit", "entries", "seal",
+        "proofs", "refusals"
     ]);
     assert_eq!(told["done"], done);
 }

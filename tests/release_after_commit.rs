@@ -102,8 +102,7 @@ async fn vault_with(fault: Fault) -> (Vault, String, Arc<AtomicBool>) {
     let key = vault.create_key("mldsa44+ed25519").await;
     let record = vault.store.key(&vault.org, &key.parse().unwrap()).await.unwrap().unwrap();
     let fingerprint = hex::encode(record.public_key.fingerprint());
-    let tombstone =
-        Tombstone { org: record.org, key: record.id, fingerprint, revoked_at: Timestamp::now() };
+    let tombstone = Tombstone { org: record.org, key: record.id, fingerprint, revoked_at: Timestamp::now() };
     whose.set(tombstone).unwrap();
     (vault, key, arm)
 }

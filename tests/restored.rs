@@ -36,7 +36,13 @@ fn sign(server: &Server, key: &str) -> (u16, Value) {
 fn delete(server: &Server, path: &str) -> u16 {
     let url = format!("{}{path}", server.address);
     let bearer = format!("Bearer {}", server.token);
-    crate::server_process::agent().delete(&url).header("Authorization", &bearer).call().unwrap().status().as_u16()
+    crate::server_process::agent()
+        .delete(&url)
+        .header("Authorization", &bearer)
+        .call()
+        .unwrap()
+        .status()
+        .as_u16()
 }
 
 fn restart(story: &Story, variables: &[(&str, &str)]) -> Server {
@@ -52,7 +58,8 @@ fn told(revocations: &str) -> Story {
     let variables: &[(&str, &str)] = if revocations.is_empty() { &[] } else { &variables };
     let mut server = Server::start(data.path(), variables);
     let id = |key: Value| key["id"].as_str().unwrap().to_owned();
-    let (revoked, kept) = (id(server.create_key("mldsa44+ed25519")), id(server.create_key("mldsa44+ed25519")));
+    let (revoked, kept) =
+        (id(server.create_key("mldsa44+ed25519")), id(server.create_key("mldsa44+ed25519")));
     backup(data.path(), &saved);
     assert_eq!(delete(&server, &format!("/v1/hybrid-keys/{revoked}")), 200);
     assert_eq!(sign(&server, &revoked).0, 409);
@@ -81,7 +88,11 @@ fn a_restored_store_is_read_and_not_written_until_it_has_recovered() {
     assert!(answer["error"].as_str().unwrap().contains("postq-vault recover"));
     assert_eq!(delete(&server, &format!("/v1/hybrid-keys/{}", story.kept)), 503);
     let shown = server.call(&format!("/v1/hybrid-keys/{}", story.revoked), None);
-    assert_eq!((shown.status, &shown.body["data"]["status"]), (200, &json!("revoked")), "known from what is apart");
+    assert_eq!(
+        (shown.status, &shown.body["data"]["status"]),
+        (200, &json!("revoked")),
+        "known from what is apart"
+    );
     assert_eq!(server.call("/v1/hybrid-keys", None).status, 200);
     let (_, log) = server.stop();
     assert!(log.contains("restored from a backup") && log.contains("postq-vault recover"), "{log}");
@@ -135,7 +146,8 @@ fn a_crash_around_a_revocation_is_no_restore() {
     let data = tempfile::tempdir().unwrap();
     let mut server = Server::start(data.path(), &[]);
     let id = |key: Value| key["id"].as_str().unwrap().to_owned();
-    let (first, second) = (id(server.create_key("mldsa44+ed25519")), id(server.create_key("mldsa44+ed25519")));
+    let (first, second) =
+        (id(server.create_key("mldsa44+ed25519")), id(server.create_key("mldsa44+ed25519")));
     assert_eq!(delete(&server, &format!("/v1/hybrid-keys/{first}")), 200);
     let (token, log) = (server.token.clone(), data.path().join("revocations.log"));
     server.stop();

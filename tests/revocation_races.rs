@@ -56,7 +56,10 @@ async fn no_signature_leaves_whose_call_began_after_the_revocation_was_told() {
         revocation.await.unwrap();
         let told = told.load(Ordering::SeqCst);
         for (begun, status) in answers {
-            assert!(status != 200 || begun < told, "race {race}: a call that began after it was told was answered");
+            assert!(
+                status != 200 || begun < told,
+                "race {race}: a call that began after it was told was answered"
+            );
             if status == 200 {
                 released += 1;
             } else {

@@ -3,9 +3,9 @@
 
 use composite::Algorithm;
 use ledger::{
-    Anchored, Bundle, BundleError, BundleFault, BundleVerifier, CheckpointPin, Consistency, Entry, EntryError,
-    EventType, EvidenceError, LedgerPin, LineError, Lineage, LineageError, LinkError, Part, Payload, Pins,
-    ReceiptError, Revocation, Signed, SigningKey, entry_hash, tree,
+    Anchored, Bundle, BundleError, BundleFault, BundleVerifier, CheckpointPin, Consistency, Entry,
+    EntryError, EventType, EvidenceError, LedgerPin, LineError, Lineage, LineageError, LinkError, Part,
+    Payload, Pins, ReceiptError, Revocation, Signed, SigningKey, entry_hash, tree,
 };
 use serde_json::{Value, json};
 
@@ -94,7 +94,10 @@ fn every_change_of_an_entry_is_named_by_its_place() {
     assert_eq!(at(&|e| e.created_at.push('0')), entry(EntryError::Field("createdAt")));
     assert_eq!(at(&|e| e.entry_hash_hex = "00".repeat(32)), entry(EntryError::Hash));
     assert_eq!(at(&|e| e.prev_hash_hex = "00".repeat(32)), entry(EntryError::Hash));
-    assert_eq!(at(&|e| e.prev_hash_hex = e.prev_hash_hex.to_uppercase()), entry(EntryError::Hex("prevHashHex")));
+    assert_eq!(
+        at(&|e| e.prev_hash_hex = e.prev_hash_hex.to_uppercase()),
+        entry(EntryError::Hex("prevHashHex"))
+    );
     assert_eq!(at(&|e| e.entry_hash_hex = "é".into()), entry(EntryError::Hex("entryHashHex")));
     let mut chained = whole.clone();
     let relinked = &mut chained.entries[333];
@@ -111,10 +114,8 @@ fn entries_deleted_inserted_swapped_or_rewritten_are_noticed() {
         change(&mut bundle);
         fails(&bundle)
     };
-    let counted = |expected, found| BundleError {
-        part: Part::Bundle,
-        why: BundleFault::Entries { expected, found },
-    };
+    let counted =
+        |expected, found| BundleError { part: Part::Bundle, why: BundleFault::Entries { expected, found } };
     assert_eq!(changed(&|b| drop(b.entries.remove(400))), counted(1000, 999));
     assert_eq!(changed(&|b| b.entries.truncate(900)), counted(1000, 900));
     assert_eq!(changed(&|b| b.entries.insert(400, b.entries[399].clone())), counted(1000, 1001));
@@ -163,9 +164,7 @@ fn checkpoints_and_keys_that_were_touched_are_noticed() {
         BundleFault::Evidence(why) => (error.part, why),
         other => panic!("{other:?}"),
     };
-    let unsigned = |tree_size| {
-        move |error: &EvidenceError| matches!(error, EvidenceError::Checkpoint { tree_size: t, .. } if *t == tree_size)
-    };
+    let unsigned = |tree_size| move |error: &EvidenceError| matches!(error, EvidenceError::Checkpoint { tree_size: t, .. } if *t == tree_size);
     for (at, size, part) in [(0, 250, Part::Checkpoint(250)), (3, 1000, Part::Bundle)] {
         for change in [
             |c: &mut ledger::Checkpoint| c.created_at = "2026-01-02T00:00:00.001Z".into(),
@@ -192,10 +191,7 @@ fn checkpoints_and_keys_that_were_touched_are_noticed() {
 
     // Keys: left out, exchanged, doubled, and one that is none.
     let (first, second) = (ledger.keys[0].id.clone(), ledger.keys[1].id.clone());
-    assert_eq!(
-        evidence(changed(&|b| drop(b.signing_keys.remove(1)))).1,
-        EvidenceError::UnknownSigner(1000)
-    );
+    assert_eq!(evidence(changed(&|b| drop(b.signing_keys.remove(1)))).1, EvidenceError::UnknownSigner(1000));
     let without_first = evidence(changed(&|b| drop(b.signing_keys.remove(0)))).1;
     let why = LinkError::UnknownKey("predecessor");
     assert_eq!(without_first, EvidenceError::Line(LineError::Link { index: 0, why }));
@@ -328,9 +324,8 @@ fn pages_must_follow_each_other() {
 #[test]
 fn a_line_that_is_forked_unlogged_or_changed_is_refused_at_its_link() {
     let mut ledger = OwnLedger::new("org_real");
-    let keys: Vec<OwnKey> = ["key_a", "key_b", "key_c", "key_d"]
-        .map(|id| OwnKey::new(id, Algorithm::MlDsa44EcdsaP256))
-        .into();
+    let keys: Vec<OwnKey> =
+        ["key_a", "key_b", "key_c", "key_d"].map(|id| OwnKey::new(id, Algorithm::MlDsa44EcdsaP256)).into();
     let links = [
         ledger.log_succession(&keys[0], &keys[1]),
         ledger.log_succession(&keys[1], &keys[2]),
@@ -392,7 +387,8 @@ fn a_receipt_is_checked_field_by_field() {
     let mut ledger = OwnLedger::new("org_real");
     let key = OwnKey::new("key_signer", Algorithm::MlDsa44Ed25519);
     let (seq, signature) = ledger.issue(&key, b"hello");
-    let revocation = json!({"fingerprint": hex::encode(key.public.fingerprint()), "keyId": key.id, "revokedAt": "x"});
+    let revocation =
+        json!({"fingerprint": hex::encode(key.public.fingerprint()), "keyId": key.id, "revokedAt": "x"});
     let revoked = ledger.append(EventType::KeyRevoked, Some(&key.id), revocation);
     let (after, late) = ledger.issue(&key, b"hello");
     ledger.seal(4);
@@ -511,7 +507,8 @@ fn a_whole_vault_that_somebody_made_up_is_never_anchored() {
 
     // A signer that came later than the pinned key's line allows: a pin of the successor says nothing of what its
     // predecessor signed.
-    let (a, b) = (OwnKey::new("key_a", Algorithm::MlDsa44Ed25519), OwnKey::new("key_b", Algorithm::MlDsa44Ed25519));
+    let (a, b) =
+        (OwnKey::new("key_a", Algorithm::MlDsa44Ed25519), OwnKey::new("key_b", Algorithm::MlDsa44Ed25519));
     let mut own = OwnLedger::new("org_real");
     let (seq, signature) = own.issue(&a, b"hello");
     let link = own.log_succession(&a, &b);

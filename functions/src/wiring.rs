@@ -233,11 +233,8 @@ pub fn read_ledger() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub fn append_ledger() -> Result<Router, WiringError> {
     let store = store()?;
-    let ports = append_ledger::Ports {
-        events: store.clone(),
-        sequencer: sequencer(&store),
-        replies: store.clone(),
-    };
+    let ports =
+        append_ledger::Ports { events: store.clone(), sequencer: sequencer(&store), replies: store.clone() };
     locked(&routes::APPEND_LEDGER, store, ports)
 }
 

@@ -10,6 +10,12 @@ pub(crate) fn composite(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo bench --locked -p benches --bench composite").run()?)
 }
 
+/// The ledger from a thousand entries to a million.
+pub(crate) fn ledger(sh: &Shell) -> anyhow::Result<()> {
+    setup::c_compiler(sh)?;
+    Ok(cmd!(sh, "cargo bench --locked -p benches --bench ledger").run()?)
+}
+
 /// The server under load over loopback.
 pub(crate) fn server(sh: &Shell) -> anyhow::Result<()> {
     setup::c_compiler(sh)?;

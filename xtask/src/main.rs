@@ -29,6 +29,8 @@ enum Command {
     TestLong,
     /// Measure composite signing and verification beside other libraries
     Bench,
+    /// Measure placing, sealing, proving and checking in a ledger of up to a million entries
+    BenchLedger,
     /// Measure requests a second and their latency over loopback
     BenchServer,
     /// Write docs/openapi.json anew
@@ -45,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test => stages::test(&sh, false),
         Command::TestLong => stages::test(&sh, true),
         Command::Bench => bench::composite(&sh),
+        Command::BenchLedger => bench::ledger(&sh),
         Command::BenchServer => bench::server(&sh),
         Command::Openapi => stages::openapi(&sh),
     }

@@ -204,7 +204,10 @@ async fn a_signature_withheld_is_no_longer_issued(store: &dyn Store) {
     store.record(&first, record(&org, 1)).await.unwrap();
     store.record(&second, record(&org, 1)).await.unwrap();
     store.withhold(&first, None, record(&org, 1)).await.unwrap();
-    assert!(store.is_issued(&org, &key.id, &first.digest, None).await.unwrap(), "the other signature was issued");
+    assert!(
+        store.is_issued(&org, &key.id, &first.digest, None).await.unwrap(),
+        "the other signature was issued"
+    );
     store.withhold(&second, None, record(&org, 1)).await.unwrap();
     assert!(!store.is_issued(&org, &key.id, &first.digest, None).await.unwrap());
 }

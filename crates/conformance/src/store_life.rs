@@ -131,7 +131,10 @@ async fn a_token_ends_once(store: &dyn Store) {
     assert_eq!(store.unplaced(org, ALL).await.unwrap().len(), events, "a second time writes nothing");
     assert_eq!(store.token(&token.hash).await.unwrap().unwrap().revoked_at, Some(first));
     let stranger = make_org(store).await.org.id;
-    assert_eq!(store.revoke_token(&stranger, &new.token.id, first, record(&stranger, 1)).await.unwrap(), None);
+    assert_eq!(
+        store.revoke_token(&stranger, &new.token.id, first, record(&stranger, 1)).await.unwrap(),
+        None
+    );
     assert_eq!(store.token(&new.token.hash).await.unwrap().unwrap().revoked_at, None);
 }
 
@@ -257,8 +260,7 @@ async fn what_has_expired_never_was(store: &dyn Store) {
 
 fn rotation(old: &KeyRecord, kind: KeyKind) -> Rotation {
     let new = key(&old.org, kind, "new");
-    let successor =
-        KeyRecord { predecessor: Some(old.id.clone()), line: old.line.clone(), ..new };
+    let successor = KeyRecord { predecessor: Some(old.id.clone()), line: old.line.clone(), ..new };
     let statement = Statement {
         org: old.org.to_string(),
         predecessor: Party::new(old.id.as_str(), &old.public_key),

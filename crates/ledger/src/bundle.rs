@@ -241,9 +241,7 @@ impl BundleVerifier {
             entries: state.tree.size() - state.since,
             tree_size: ledger.tree_size,
             root: ledger.root,
-            complete: state.since == 0
-                && state.tree.size() == ledger.tree_size
-                && state.expected.is_empty(),
+            complete: state.since == 0 && state.tree.size() == ledger.tree_size && state.expected.is_empty(),
             anchored,
         })
     }

@@ -136,23 +136,14 @@ impl Entry {
                 return Err(EntryError::Field(name));
             }
         }
-        if entry_hash(&previous, &self.payload) == hash {
-            Ok((fields, hash))
-        } else {
-            Err(EntryError::Hash)
-        }
+        if entry_hash(&previous, &self.payload) == hash { Ok((fields, hash)) } else { Err(EntryError::Hash) }
     }
 
     /// Checks an entry where it stands: as number `seq`, after the entry whose hash is `previous`.
     ///
     /// # Errors
     /// [`EntryError`].
-    pub fn check_at(
-        &self,
-        org: &str,
-        seq: u64,
-        previous: &Hash,
-    ) -> Result<(Fields<'_>, Hash), EntryError> {
+    pub fn check_at(&self, org: &str, seq: u64, previous: &Hash) -> Result<(Fields<'_>, Hash), EntryError> {
         if self.seq != seq {
             return Err(EntryError::Seq { expected: seq, found: self.seq });
         }

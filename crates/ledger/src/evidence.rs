@@ -100,7 +100,9 @@ pub enum EvidenceError {
     #[error("the checkpoint of {0} entries is signed by a key that is not among the ledger's")]
     UnknownSigner(u64),
     /// A checkpoint is signed by a key that had been followed by another, or had not yet followed.
-    #[error("the checkpoint of {0} entries is signed by a ledger key outside the time that it was the ledger's")]
+    #[error(
+        "the checkpoint of {0} entries is signed by a ledger key outside the time that it was the ledger's"
+    )]
     OutsideReign(u64),
     /// The ledger is not the one that was seen before.
     #[error("fork: the ledger does not continue the pinned checkpoint of {0} entries")]
@@ -167,8 +169,7 @@ impl Ledger {
     /// [`EvidenceError`].
     pub fn check_older(&self, checkpoint: &Checkpoint) -> Result<Hash, EvidenceError> {
         let tree_size = checkpoint.tree_size;
-        let key =
-            self.line.key(&checkpoint.signing_key_id).ok_or(EvidenceError::UnknownSigner(tree_size))?;
+        let key = self.line.key(&checkpoint.signing_key_id).ok_or(EvidenceError::UnknownSigner(tree_size))?;
         self.check_reign(checkpoint)?;
         checkpoint.check(&self.org, key).map_err(|why| EvidenceError::Checkpoint { tree_size, why })
     }

@@ -37,5 +37,5 @@ pub use evidence::{
 };
 pub use lineage::{Lineage, LineageError, LineageKey, LineageVerified};
 pub use receipt::{RECEIPT_VERSION, Receipt, ReceiptError, ReceiptVerified, Revocation, Signed};
-pub use succession::{LineError, Line, LinkError, Party, SUCCESSION_TYPE, Statement, Succession};
+pub use succession::{Line, LineError, LinkError, Party, SUCCESSION_TYPE, Statement, Succession};
 pub use tiles::{MissingTile, TILE_WIDTH, TileId, Tiles, Wanted, edge};

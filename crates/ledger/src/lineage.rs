@@ -3,7 +3,9 @@
 use composite::PublicKey;
 use serde::{Deserialize, Serialize};
 
-use crate::{Anchored, Consistency, EvidenceError, Ledger, LedgerEvidence, Line, LineError, Pins, Succession};
+use crate::{
+    Anchored, Consistency, EvidenceError, Ledger, LedgerEvidence, Line, LineError, Pins, Succession,
+};
 
 /// A line as the API gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

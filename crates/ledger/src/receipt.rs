@@ -174,8 +174,11 @@ impl Receipt {
         };
         let mut anchored = ledger.anchor(pins, consistency)?;
         let signer = line.position(&self.key_id);
-        anchored.signer =
-            pins.signers.iter().filter_map(|pin| line.position_of_fingerprint(pin)).any(|at| Some(at) <= signer);
+        anchored.signer = pins
+            .signers
+            .iter()
+            .filter_map(|pin| line.position_of_fingerprint(pin))
+            .any(|at| Some(at) <= signer);
         Ok(ReceiptVerified {
             public_key: key,
             seq: issued.seq,

@@ -8,12 +8,7 @@ use composite::{Algorithm, PublicKey, Purpose, SigningInput, verify};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{
-    LoggedEntry, LoggedError, canonical,
-    checkpoint::signature,
-    sha256,
-    tree::Hash,
-};
+use crate::{LoggedEntry, LoggedError, canonical, checkpoint::signature, sha256, tree::Hash};
 
 /// A key as a statement names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +165,8 @@ impl Line {
         root: &Hash,
     ) -> Result<Self, LineError> {
         for (at, (id, key)) in keys.iter().enumerate() {
-            let same = |(other, its): &(String, PublicKey)| other == id || its.fingerprint() == key.fingerprint();
+            let same =
+                |(other, its): &(String, PublicKey)| other == id || its.fingerprint() == key.fingerprint();
             if keys.iter().skip(at + 1).any(same) {
                 return Err(LineError::SameKey);
             }
@@ -178,7 +174,8 @@ impl Line {
         let mut next = Vec::new();
         for (index, link) in links.iter().enumerate() {
             let fail = |why| LineError::Link { index, why };
-            let names = |l: &Succession| (l.statement.predecessor.id.clone(), l.statement.successor.id.clone());
+            let names =
+                |l: &Succession| (l.statement.predecessor.id.clone(), l.statement.successor.id.clone());
             let (predecessor, successor) = names(link);
             for earlier in links.iter().take(index).map(names) {
                 if earlier.0 == predecessor {

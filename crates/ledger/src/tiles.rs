@@ -124,7 +124,10 @@ impl Spot {
         let first = index << within;
         Self {
             // There are 64 levels of nodes, so 8 of tiles.
-            tile: TileId { level: u8::try_from(level / TILE_HEIGHT).unwrap_or(u8::MAX), index: first / WIDTH },
+            tile: TileId {
+                level: u8::try_from(level / TILE_HEIGHT).unwrap_or(u8::MAX),
+                index: first / WIDTH,
+            },
             first: usize::try_from(first % WIDTH).unwrap_or(TILE_WIDTH),
             width: 1 << within,
         }

@@ -28,19 +28,13 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
         .merge(routes::WHOAMI.router(tokens(), whoami::Ports { orgs: store.clone() }))
         .merge(routes::CREATE_KEY.router(
             tokens(),
-            create_key::Ports {
-                custody: custody.clone(),
-                writes: store.clone(),
-                replies: store.clone(),
-            },
+            create_key::Ports { custody: custody.clone(), writes: store.clone(), replies: store.clone() },
         ))
         .merge(
             routes::LIST_KEYS
                 .router(tokens(), list_keys::Ports { keys: store.clone(), usage: store.clone() }),
         )
-        .merge(
-            routes::GET_KEY.router(tokens(), get_key::Ports { keys: store.clone(), usage: store.clone() }),
-        )
+        .merge(routes::GET_KEY.router(tokens(), get_key::Ports { keys: store.clone(), usage: store.clone() }))
         .merge(routes::PUBLIC_KEY.router(tokens(), public_key::Ports { keys: store.clone() }))
         .merge(
             routes::REVOKE_KEY
@@ -119,10 +113,12 @@ fn ledger_routes(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> Router {
             },
         ))
         .merge(routes::SEAL_LEDGER.router(tokens(), seal_ports(store, custody)))
-        .merge(routes::RECEIPT.router(
-            tokens(),
-            receipt::Ports { keys: store.clone(), access: ledger_access(store, custody) },
-        ))
+        .merge(
+            routes::RECEIPT.router(
+                tokens(),
+                receipt::Ports { keys: store.clone(), access: ledger_access(store, custody) },
+            ),
+        )
 }
 
 /// What giving events their place touches.

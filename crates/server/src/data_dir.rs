@@ -262,7 +262,8 @@ mod tests {
         vault::ops::create_org::create_org(&ports, request).await.unwrap();
         drop(opened);
 
-        let refusal = open_or_create(dir.path(), KekVariables::default(), None).await.err().unwrap().to_string();
+        let refusal =
+            open_or_create(dir.path(), KekVariables::default(), None).await.err().unwrap().to_string();
         assert!(refusal.contains("POSTQ_SIGNING_KEK"), "{refusal}");
         let refusal =
             open_or_create(dir.path(), variables(Some(&new), None), None).await.err().unwrap().to_string();

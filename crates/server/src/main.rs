@@ -240,7 +240,9 @@ async fn recover_store(at: &Data) -> anyhow::Result<ExitCode> {
     data.release()?;
     let done = recover::recover(&server::recover_ports(&data.store)).await?;
     if !done.restored {
-        tracing::info!("the store is the one that the revocations kept apart belong to: there is nothing to recover");
+        tracing::info!(
+            "the store is the one that the revocations kept apart belong to: there is nothing to recover"
+        );
     }
     println!("revoked again  {}", done.revoked_again.len());
     for key in &done.revoked_again {

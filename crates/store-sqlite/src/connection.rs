@@ -205,8 +205,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<u32> {
 fn keep_apart(connection: &mut Connection, apart: &Revocations) -> Result<(), StoreError> {
     let t = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
     let (store, revocations) = identity(&t)?;
-    let made: bool =
-        t.query_row("SELECT apart FROM identity", [], |row| row.get(0)).map_err(unavailable)?;
+    let made: bool = t.query_row("SELECT apart FROM identity", [], |row| row.get(0)).map_err(unavailable)?;
     let known = apart.known()?;
     if !made && known.store.is_none() {
         apart.create(&store)?;
@@ -222,8 +221,7 @@ fn keep_apart(connection: &mut Connection, apart: &Revocations) -> Result<(), St
 
 /// Which store this is, and how many revocations it knows.
 pub(crate) fn identity(t: &Transaction<'_>) -> Result<(String, u64), StoreError> {
-    let mut statement =
-        t.prepare_cached("SELECT store, revocations FROM identity").map_err(unavailable)?;
+    let mut statement = t.prepare_cached("SELECT store, revocations FROM identity").map_err(unavailable)?;
     let (store, count) =
         statement.query_row([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).map_err(unavailable)?;
     Ok((store, u64::try_from(count).unwrap_or_default()))

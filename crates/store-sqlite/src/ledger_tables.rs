@@ -7,8 +7,8 @@ use vault::{
     Timestamp,
     id::{EventId, KeyId, OrgId},
     store::{
-        Batch, CheckpointRecord, CheckpointWrites, EntryFilter, Head, Intake, KeyStatus, LedgerReads, Placing,
-        Reply, Sealing, StoreError, Usage, UsageRecord,
+        Batch, CheckpointRecord, CheckpointWrites, EntryFilter, Head, Intake, KeyStatus, LedgerReads,
+        Placing, Reply, Sealing, StoreError, Usage, UsageRecord,
     },
 };
 
@@ -24,7 +24,10 @@ use crate::{
 impl Intake for SqliteStore {
     async fn waiting(&self, limit: usize) -> Result<Vec<OrgId>, StoreError> {
         let limit = rows::limit(limit);
-        self.read(move |t| collect(t, "SELECT DISTINCT org FROM intake LIMIT ?1", [limit], |row| id(row, "org"))).await
+        self.read(move |t| {
+            collect(t, "SELECT DISTINCT org FROM intake LIMIT ?1", [limit], |row| id(row, "org"))
+        })
+        .await
     }
 
     async fn unplaced(&self, org: &OrgId, limit: usize) -> Result<Vec<Event>, StoreError> {
@@ -60,7 +63,9 @@ impl LedgerReads for SqliteStore {
         self.read(move |t| {
             // Each filter has an index that ends in the place.
             let sql = match (&filter.subject, filter.event_type) {
-                (None, None) => "SELECT * FROM entries WHERE org = :org AND seq >= :since ORDER BY seq LIMIT :limit",
+                (None, None) => {
+                    "SELECT * FROM entries WHERE org = :org AND seq >= :since ORDER BY seq LIMIT :limit"
+                }
                 (None, Some(_)) => {
                     "SELECT * FROM entries WHERE org = :org AND event_type = :type AND seq >= :since
                      ORDER BY seq LIMIT :limit"
@@ -239,7 +244,8 @@ impl Usage for SqliteStore {
             let sql = "SELECT last_used_at FROM key_use WHERE org = ?1 AND key_id = ?2";
             keys.iter()
                 .map(|key| {
-                    let found = find(t, sql, [org.as_str(), key.as_str()], |row| rows::time(row, "last_used_at"))?;
+                    let found =
+                        find(t, sql, [org.as_str(), key.as_str()], |row| rows::time(row, "last_used_at"))?;
                     Ok(found.transpose().map_err(|column| corrupt(Some(key), column))?.flatten())
                 })
                 .collect()

@@ -70,7 +70,8 @@ impl Tokens for SqliteStore {
         let (org, before) = (org.to_string(), before.map(ToString::to_string));
         let limit = rows::limit(limit);
         self.read(move |t| {
-            let sql = "SELECT * FROM tokens WHERE org = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3";
+            let sql =
+                "SELECT * FROM tokens WHERE org = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3";
             all(t, sql, params![org, before, limit], |row| rows::token(row).map_err(|c| corrupt(None, c)))?
                 .into_iter()
                 .collect()
@@ -90,9 +91,11 @@ impl Keys for SqliteStore {
                 .transpose()
                 .map_err(|column| corrupt(Some(&key), column))?;
             let revoked = store.revocations().known()?.is_revoked(&org, &key);
-            Ok(record.map(|record| {
-                if revoked { KeyRecord { status: KeyStatus::Revoked, ..record } } else { record }
-            }))
+            Ok(record.map(
+                |record| {
+                    if revoked { KeyRecord { status: KeyStatus::Revoked, ..record } } else { record }
+                },
+            ))
         })
         .await
     }
@@ -286,9 +289,7 @@ pub(crate) fn buried_at(
 /// Every tombstone, oldest first.
 pub(crate) fn tombstones(t: &Transaction<'_>) -> Result<Vec<Tombstone>, StoreError> {
     let sql = "SELECT * FROM tombstones ORDER BY revoked_at, org, key_id";
-    all(t, sql, [], |row| rows::tombstone(row).map_err(|column| corrupt(None, column)))?
-        .into_iter()
-        .collect()
+    all(t, sql, [], |row| rows::tombstone(row).map_err(|column| corrupt(None, column)))?.into_iter().collect()
 }
 
 fn key_or_corrupt(row: &rusqlite::Row<'_>) -> Result<KeyRecord, StoreError> {

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use rusqlite::{Transaction, params};
 use vault::{
     Timestamp,
-    store::{Attempt, Begin, KEPT_MILLIS, LEASE_MILLIS, Lease, Replies, Reply, Slot, StoreError, StoredAnswer},
+    store::{
+        Attempt, Begin, KEPT_MILLIS, LEASE_MILLIS, Lease, Replies, Reply, Slot, StoreError, StoredAnswer,
+    },
 };
 
 use crate::{
@@ -138,7 +140,8 @@ struct Row {
 
 fn row(t: &Transaction<'_>, slot: &Slot) -> Result<Option<Row>, StoreError> {
     let Slot { org, token, method, path, key } = slot;
-    let sql = "SELECT * FROM replies WHERE org = ?1 AND token = ?2 AND method = ?3 AND path = ?4 AND key = ?5";
+    let sql =
+        "SELECT * FROM replies WHERE org = ?1 AND token = ?2 AND method = ?3 AND path = ?4 AND key = ?5";
     find(t, sql, params![org.as_str(), token.as_str(), method, path, key], parse)?
         .transpose()
         .map_err(|column| corrupt(None, column))

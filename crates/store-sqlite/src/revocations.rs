@@ -100,7 +100,11 @@ impl Revocations {
 
     /// Writes down that the store has it.
     pub(crate) fn commit(&self, number: u64) -> Result<(), StoreError> {
-        if self.known()?.committed >= number { Ok(()) } else { self.append(&Line::Committed { committed: number }) }
+        if self.known()?.committed >= number {
+            Ok(())
+        } else {
+            self.append(&Line::Committed { committed: number })
+        }
     }
 
     fn append(&self, content: &Line) -> Result<(), StoreError> {

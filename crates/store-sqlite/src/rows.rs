@@ -8,7 +8,9 @@ use vault::{
     id::{Id, Kind},
     providers::{KekProvider, Tier},
     record_tag::RecordTag,
-    store::{Hold, KekHold, KeyRecord, KeyStatus, OrgRecord, StoreError, SuccessionRecord, TokenRecord, Tombstone},
+    store::{
+        Hold, KekHold, KeyRecord, KeyStatus, OrgRecord, StoreError, SuccessionRecord, TokenRecord, Tombstone,
+    },
     token::TokenHash,
 };
 

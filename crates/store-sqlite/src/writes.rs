@@ -460,7 +460,11 @@ fn insert_record(t: &Transaction<'_>, record: &Record) -> Result<(), StoreError>
     }
 }
 
-pub(crate) fn execute(t: &Transaction<'_>, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
+pub(crate) fn execute(
+    t: &Transaction<'_>,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<usize, StoreError> {
     let run = || t.prepare_cached(sql)?.execute(params);
     run().map_err(|error| match error.sqlite_error().map(|error| error.extended_code) {
         Some(SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE) => StoreError::Exists,

@@ -91,7 +91,9 @@ pub enum Error {
     #[error("the first request with this `Idempotency-Key` is still running; ask again")]
     IdempotencyInProgress,
     /// The call with this idempotency key made something whose secret is shown once.
-    #[error("the request with this `Idempotency-Key` made {id} already; its secret was shown once and is not kept")]
+    #[error(
+        "the request with this `Idempotency-Key` made {id} already; its secret was shown once and is not kept"
+    )]
     AlreadyCreated {
         /// The id of what was made.
         id: String,

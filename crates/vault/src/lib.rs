@@ -21,10 +21,10 @@ pub mod ops;
 pub mod providers;
 pub mod random;
 pub mod record_tag;
+mod rotation;
 pub mod sealed;
 pub mod sequencing;
 pub mod store;
-mod rotation;
 mod time;
 pub mod token;
 

@@ -19,8 +19,8 @@ use crate::{
 };
 
 pub use ledger_tables::{
-    Batch, CheckpointRecord, CheckpointWrites, EntryFilter, Head, Intake, LedgerReads, Placed, Placing, Sealing,
-    Usage, UsageRecord,
+    Batch, CheckpointRecord, CheckpointWrites, EntryFilter, Head, Intake, LedgerReads, Placed, Placing,
+    Sealing, Usage, UsageRecord,
 };
 pub use records::{
     ActiveKey, Change, Commit, Hold, IssuedDigest, IssuedRecord, KekHold, KeyFilter, KeyKind, KeyRecord,

@@ -1,7 +1,7 @@
 //! `GET /v1/receipts/{eventId}`
 
 use axum::{extract::State, http::HeaderMap, response::Response};
-use vault::ops::{receipt, read_ledger::shapes};
+use vault::ops::{read_ledger::shapes, receipt};
 
 use crate::{
     auth::Authenticated,

@@ -11,7 +11,9 @@ use crate::{
     events::Scene,
     id::{KeyId, TokenId},
     input,
-    store::{KeyKind, Keys, Lease, Orgs, Record, Replies, Reply, StoredAnswer, TokenRecord, TokenWrites, Tokens},
+    store::{
+        KeyKind, Keys, Lease, Orgs, Record, Replies, Reply, StoredAnswer, TokenRecord, TokenWrites, Tokens,
+    },
     token::Secret,
 };
 
@@ -143,7 +145,10 @@ pub async fn create_token(
     let lines = match request.key_ids {
         Some(ids) => Some(lines(ports, caller, &ids).await?),
         None if caller.lines.is_some() => {
-            return Err(Error::invalid("keyIds", "this token is for certain keys; name those that the new one is for"));
+            return Err(Error::invalid(
+                "keyIds",
+                "this token is for certain keys; name those that the new one is for",
+            ));
         }
         None => None,
     };
@@ -163,10 +168,7 @@ pub async fn create_token(
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
     let answer = StoredAnswer::Secret { id: token.id.to_string() };
     let reply = lease.map(|lease| Reply { lease, answer });
-    ports
-        .writes
-        .create_token(&token, Record { events: vec![scene.api_key_created(&token)?], reply })
-        .await?;
+    ports.writes.create_token(&token, Record { events: vec![scene.api_key_created(&token)?], reply }).await?;
     Ok(NewToken { api_token: ApiToken::from(&token), token: secret.expose().to_owned() })
 }
 
@@ -201,7 +203,6 @@ async fn lines(ports: &Ports, caller: &Caller, ids: &[String]) -> Result<Vec<Key
     }
     Ok(lines)
 }
-
 
 impl From<&TokenRecord> for ApiToken {
     fn from(record: &TokenRecord) -> Self {

@@ -3,12 +3,7 @@
 mod bundle;
 pub mod shapes;
 
-
-
-use ledger::{
-    Entry, EventType,
-    tree::consistency_proof,
-};
+use ledger::{Entry, EventType, tree::consistency_proof};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -287,4 +282,3 @@ impl From<&CheckpointRecord> for LedgerCheckpoint {
         }
     }
 }
-

@@ -82,11 +82,7 @@ impl Sealer for Ports {
     }
 }
 
-async fn seal(
-    ports: &Ports,
-    org: &OrgId,
-    lease: Option<&Lease>,
-) -> Result<(CheckpointRecord, bool), Error> {
+async fn seal(ports: &Ports, org: &OrgId, lease: Option<&Lease>) -> Result<(CheckpointRecord, bool), Error> {
     let unknown = Error::NotFound { what: "organisation" };
     let org_record = ports.orgs.org(org).await?.ok_or(unknown)?;
     let mut key_id = org_record.ledger_key;
@@ -135,8 +131,7 @@ async fn seal(
 }
 
 async fn sign(ports: &Ports, key: &KeyRecord, size: u64) -> Result<CheckpointRecord, Error> {
-    let root =
-        over_tree(ports.sequencer.ledger.as_ref(), &key.org, |nodes| tree::root(size, nodes)).await?;
+    let root = over_tree(ports.sequencer.ledger.as_ref(), &key.org, |nodes| tree::root(size, nodes)).await?;
     let now = Timestamp::now();
     let issued = now.to_string();
     let body = CheckpointBody { org: key.org.as_str(), tree_size: size, root: &root, issued: &issued };

@@ -75,7 +75,11 @@ pub async fn usage(ports: &Ports, caller: &Caller, request: &Request) -> Result<
     let since = Timestamp::now().days_before(days - 1).day();
     let counted = ports.usage.usage(&caller.org, &since).await?;
     Ok(Response {
-        keys: counted.keys.into_iter().map(|(status, tier, count)| KeyCount { status, tier, count }).collect(),
+        keys: counted
+            .keys
+            .into_iter()
+            .map(|(status, tier, count)| KeyCount { status, tier, count })
+            .collect(),
         signatures: counted.signatures.into_iter().map(|(day, count)| DayCount { day, count }).collect(),
     })
 }
