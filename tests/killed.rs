@@ -28,7 +28,7 @@ struct Told {
 #[test]
 fn nothing_acknowledged_is_missing_after_kill_9_at_random_moments() {
     let seed = seeds(1)[0];
-    println!("POSTQ_TEST_SEED={seed}");
+    eprintln!("POSTQ_TEST_SEED={seed}");
     let mut dice = Dice::new(seed);
     let data = tempfile::tempdir().unwrap();
     let mut token = String::new();
@@ -138,5 +138,5 @@ fn judge(server: &Server, told: &Told, seed: u64) {
         let answer = server.call("/v1/sign", Some(&json!({"keyId": key, "payload": ""})));
         assert_eq!(answer.body["code"], "key_revoked", "seed {seed}");
     }
-    println!("{} acknowledged, {} in the ledger", events.len(), found.len());
+    eprintln!("{} acknowledged, {} in the ledger", events.len(), found.len());
 }

@@ -68,6 +68,6 @@ async fn no_signature_leaves_whose_call_began_after_the_revocation_was_told() {
         }
         assert_eq!(vault.once(&format!("kept-{race}"), "/v1/sign", &kept).await.0, 409);
     }
-    println!("{released} left, {refused} did not");
+    eprintln!("{released} left, {refused} did not");
     assert!(released > 0 && refused > 0, "nobody raced");
 }

@@ -12,7 +12,7 @@ pub(crate) fn seeds(count: u64) -> Vec<u64> {
         return vec![seed.parse().expect("POSTQ_TEST_SEED is a number")];
     }
     let first = u64::from(u32::from_be_bytes(vault::random::generate().unwrap()));
-    println!("seeds {first} to {}", first + count - 1);
+    eprintln!("seeds {first} to {}", first + count - 1);
     (first..first + count).collect()
 }
 
