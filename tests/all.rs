@@ -23,6 +23,7 @@ mod killed;
 mod lambda_runtime;
 mod lanes;
 mod ledger_documents;
+mod made_up_evidence;
 mod openapi;
 mod own_ledger;
 mod postq_sdk;

@@ -237,6 +237,12 @@ async fn every_other_lambda_has_its_route() {
         ("list-keys", "/v1/hybrid-keys?limit=1".to_owned()),
         ("get-key", format!("/v1/hybrid-keys/{id}")),
         ("public-key", format!("/v1/hybrid-keys/{id}/public-key")),
+        ("key-audit", format!("/v1/hybrid-keys/{id}/audit")),
+        ("key-lineage", format!("/v1/hybrid-keys/{id}/lineage")),
+        ("api-tokens", "/v1/api-tokens".to_owned()),
+        ("usage", "/v1/usage".to_owned()),
+        ("read-ledger", "/v1/ledger/entries".to_owned()),
+        ("read-ledger", "/v1/ledger/checkpoints/latest".to_owned()),
         ("not-found", "/v1/nothing".to_owned()),
     ] {
         let mut lambda = Lambda::start(name, data.path(), &kek).await;
@@ -247,6 +253,37 @@ async fn every_other_lambda_has_its_route() {
             (by_server.status, without(&by_server.body, ["requestId"]))
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_lives_and_ends_in_lambdas_and_the_ledger_tells() {
+    let data = tempfile::tempdir().unwrap();
+    let kek = Kek::generate().unwrap().expose_base64().to_string();
+    let server = Server::start(data.path(), &[("POSTQ_SIGNING_KEK", &kek)]);
+    let token = server.token.clone();
+    let id = server.create_key("mldsa44+ed25519")["id"].as_str().unwrap().to_owned();
+    let signed = server.call("/v1/sign", Some(&json!({"keyId": id, "payload": ""}))).body;
+    let event = signed["data"]["eventId"].as_str().unwrap();
+    let call = async |name: &str, method: &str, path: &str, body: Option<&Value>| {
+        let mut lambda = Lambda::start(name, data.path(), &kek).await;
+        let (status, answer) = lambda.call(method, path, &token, body).await;
+        assert!((200..300).contains(&status), "{name}: {answer}");
+        answer["data"].clone()
+    };
+    let next = call("rotate-key", "POST", &format!("/v1/hybrid-keys/{id}/rotate"), Some(&json!({}))).await;
+    let next = next["id"].as_str().unwrap();
+    let revoked = call("revoke-key", "DELETE", &format!("/v1/hybrid-keys/{next}"), None).await;
+    let refused = server.call("/v1/sign", Some(&json!({"keyId": next, "payload": ""}))).body;
+    assert_eq!(refused["code"], "key_revoked", "a revocation by one process binds the other at once");
+    assert_eq!(revoked["id"], next);
+    let entry = call("append-ledger", "POST", "/v1/ledger/entries", Some(&json!({"name": "n"}))).await;
+    let sealed = call("seal-ledger", "POST", "/v1/ledger/seal", Some(&json!({}))).await;
+    assert_eq!(sealed["treeSize"], entry["seq"].as_u64().unwrap() + 1);
+    let receipt = call("receipt", "GET", &format!("/v1/receipts/{event}"), None).await;
+    assert_eq!(receipt["ledger"]["checkpoint"]["treeSize"], sealed["treeSize"]);
+    let bundle = call("read-ledger", "GET", "/v1/ledger/bundle", None).await;
+    let bundle: ledger::Bundle = serde_json::from_value(bundle).unwrap();
+    assert!(bundle.check(&ledger::Pins::default()).unwrap().complete);
 }
 
 #[test]
