@@ -82,7 +82,7 @@ interpose! {
     }
     SealedHalves { fn sealed(org: &OrgId, key: &KeyId) -> SealedRecord; }
     Issued {
-        fn is_issued(org: &OrgId, key: &KeyId, digest: &IssuedDigest, event: Option<&EventId>) -> bool;
+        fn is_issued(org: &OrgId, key: &KeyId, digest: &IssuedDigest) -> bool;
     }
     Intake {
         fn waiting(limit: usize) -> Vec<OrgId>;
@@ -120,6 +120,7 @@ interpose! {
     }
     Replies {
         fn begin(attempt: &Attempt, now: Timestamp) -> Begin;
+        fn purge(now: Timestamp) -> ();
         fn release(lease: &Lease) -> ();
         fn mark_replayed(slot: &Slot) -> bool;
         fn forget(slot: &Slot) -> ();
@@ -131,6 +132,7 @@ interpose! {
     }
     Recovery {
         fn is_restored() -> bool;
+        fn is_foreign() -> bool;
         fn lost_tombstones() -> Vec<Tombstone>;
         fn revoke_again(tombstone: &Tombstone, record: Record) -> ();
         fn declare_recovered() -> ();

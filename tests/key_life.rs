@@ -208,7 +208,10 @@ async fn a_token_for_certain_keys_reaches_their_lines_and_nothing_else() {
     let vault = Vault::new().await;
     let (mine, other) =
         (vault.create_key("mldsa44+ed25519").await, vault.create_key("mldsa44+ed25519").await);
-    let scopes = json!(["keys:read", "keys:write", "sign", "verify", "audit:read", "admin"]);
+    let scopes = json!(["keys:read", "keys:write", "sign", "verify", "audit:read"]);
+    let mighty = json!({"name": "ci", "scopes": ["sign", "admin"], "keyIds": [mine]});
+    let (status, answer) = vault.call("/v1/api-tokens", Some(&mighty)).await;
+    assert_eq!((status, &answer["field"]), (400, &json!("scopes")), "it could make itself a wider one");
     let request = json!({"name": "ci", "scopes": scopes, "keyIds": [mine]});
     let made = vault.post("/v1/api-tokens", request).await;
     assert_eq!(made["keyIds"], json!([mine]));
@@ -230,13 +233,10 @@ async fn a_token_for_certain_keys_reaches_their_lines_and_nothing_else() {
         (format!("/v1/hybrid-keys/{other}/rotate"), Some(json!({}))),
         (format!("/v1/receipts/{event}"), None),
         ("/v1/hybrid-keys".to_owned(), Some(json!({"name": "a new one"}))),
-        ("/v1/api-tokens".to_owned(), Some(json!({"name": "n", "scopes": ["sign"], "keyIds": [other]}))),
     ] {
         let (status, answer) = vault.call_as(token, &path, body.as_ref()).await;
         assert_eq!((status, &answer["code"]), (403, &json!("key_not_allowed")), "{path}: {answer}");
     }
-    let wider = json!({"name": "n", "scopes": ["sign"]});
-    assert_eq!(vault.call_as(token, "/v1/api-tokens", Some(&wider)).await.0, 400, "nor one for every key");
     let listed = vault.call_as(token, "/v1/hybrid-keys", None).await.1;
     assert_eq!(listed["data"].as_array().unwrap().len(), 2, "its line");
     assert_eq!(vault.sign(&other).await.0, 200);

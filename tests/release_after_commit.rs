@@ -117,7 +117,7 @@ async fn sign_under(fault: Fault) -> (u16, String, Vec<EventType>, bool) {
     let digest =
         [composite::Prehash::derive(composite::Algorithm::MlDsa44Ed25519, b"hello").as_bytes()].concat();
     let digest = IssuedDigest(ledger::sha256(&digest));
-    let issued = vault.store.is_issued(&vault.org, &key.parse().unwrap(), &digest, None).await.unwrap();
+    let issued = vault.store.is_issued(&vault.org, &key.parse().unwrap(), &digest).await.unwrap();
     let types = events.iter().map(|event| event.event_type).collect();
     if let [first, second] = events.as_slice() {
         assert_eq!(second.data, json!({"eventId": first.id, "keyId": key}));

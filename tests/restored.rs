@@ -93,7 +93,8 @@ fn a_restored_store_is_read_and_not_written_until_it_has_recovered() {
         (200, &json!("revoked")),
         "known from what is apart"
     );
-    assert_eq!(server.call("/v1/hybrid-keys", None).status, 200);
+    let listed = server.call("/v1/hybrid-keys", None).body["data"].clone();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "nor is it listed: {listed}");
     let (_, log) = server.stop();
     assert!(log.contains("restored from a backup") && log.contains("postq-vault recover"), "{log}");
 
@@ -128,17 +129,45 @@ fn revocations_can_be_kept_on_another_disk() {
 }
 
 #[test]
-fn another_stores_revocations_and_lost_ones_are_noticed() {
+fn another_stores_revocations_and_lost_or_older_ones_are_noticed_and_mended() {
     let (mine, theirs) = (told(""), told(""));
     let log = |story: &Story| story.data.path().join("revocations.log");
     for story in [&mine, &theirs] {
         assert_eq!(run(&["recover"], story.data.path(), &[]).0, Some(0));
     }
+    let whole = std::fs::read(log(&mine)).unwrap();
     std::fs::copy(log(&theirs), log(&mine)).unwrap();
     assert_eq!(sign(&restart(&mine, &[]), &mine.kept).1["code"], "store_restored", "it is another store's");
-    std::fs::remove_file(log(&theirs)).unwrap();
-    assert_eq!(sign(&restart(&theirs, &[]), &theirs.kept).1["code"], "store_restored", "it is gone");
-    assert!(!log(&theirs).exists(), "a start does not make one in its place");
+    let (code, out, words) = run(&["recover"], mine.data.path(), &[]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(words.contains("names another store") && words.contains("--adopt"), "{words}");
+    let (code, out, words) = run(&["recover", "--adopt"], mine.data.path(), &[]);
+    assert_eq!(code, Some(0), "{words}");
+    assert!(
+        out.contains("revoked again  1"),
+        "their key is unknown here, and stays revoked should it come: {out}"
+    );
+    let server = restart(&mine, &[]);
+    assert_eq!(sign(&server, &mine.kept).0, 200);
+    assert_eq!(sign(&server, &mine.revoked).1["code"], "key_revoked");
+    drop(server);
+
+    // An older file than the store's, and none at all: what the store knows is written down anew.
+    for lose in [false, true] {
+        if lose {
+            std::fs::remove_file(log(&mine)).unwrap();
+        } else {
+            std::fs::write(log(&mine), &whole).unwrap();
+        }
+        assert_eq!(sign(&restart(&mine, &[]), &mine.kept).1["code"], "store_restored");
+        assert_eq!(log(&mine).exists(), !lose, "a start does not make one in its place");
+        assert_eq!(run(&["recover"], mine.data.path(), &[]).0, Some(0));
+        let server = restart(&mine, &[]);
+        assert_eq!(sign(&server, &mine.kept).0, 200);
+        assert_eq!(sign(&server, &mine.revoked).1["code"], "key_revoked");
+        let written = std::fs::read_to_string(log(&mine)).unwrap();
+        assert!(written.contains(&mine.revoked) && written.contains(&theirs.revoked), "{written}");
+    }
 }
 
 #[test]

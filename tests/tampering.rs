@@ -273,6 +273,71 @@ fn a_second_successor_in_the_ledger_is_a_fork() {
 }
 
 #[test]
+fn a_stolen_old_key_does_not_sign_on_beside_the_entry_that_ended_it() {
+    let mut ledger = thousand();
+    // The genuine entries, more of the thief's own, and a checkpoint by the key that was followed at entry 500; of the key that
+    // followed it, not a word.
+    ledger.append(EventType::Custom, None, json!({"forged": true}));
+    let mut stolen = ledger.bundle();
+    stolen.entries.clone_from(&ledger.entries);
+    stolen.checkpoints = vec![ledger.checkpoint_by(&ledger.keys[0], 1001)];
+    stolen.signing_keys.truncate(1);
+    stolen.successions.clear();
+    let error = fails(&stolen);
+    assert_eq!(error, BundleError { part: Part::Entry(500), why: BundleFault::FollowedUnseen(500) });
+
+    // The same in pages: the keys of a later one may not forget what the entries before said, nor be others.
+    let first = page(&ledger, 0, 699);
+    for forget in [0, 1] {
+        let mut verifier = BundleVerifier::new(Pins::default());
+        verifier.page(&first).unwrap();
+        let mut next = page(&ledger, 700, 999);
+        if forget == 0 {
+            let other = OwnKey::new("key_other", Algorithm::MlDsa65Ed25519);
+            next.signing_keys = vec![SigningKey::new(&other.id, &other.public)];
+            next.checkpoints = vec![ledger.checkpoint_by(&other, 1000)];
+            next.successions.clear();
+        } else {
+            next.signing_keys.truncate(1);
+            next.checkpoints = vec![ledger.checkpoint_by(&ledger.keys[0], 1000)];
+            next.successions.clear();
+        }
+        let error = verifier.page(&next).unwrap_err();
+        assert_eq!(error, BundleError { part: Part::Bundle, why: BundleFault::OtherKeys });
+    }
+}
+
+#[test]
+fn a_page_is_held_against_the_checkpoint_that_was_seen_wherever_it_begins() {
+    let ledger = thousand();
+    let pins = |tree_size, root| Pins {
+        signers: Vec::new(),
+        ledgers: vec![LedgerPin {
+            org: "org_real".into(),
+            fingerprint: *ledger.keys[0].public.fingerprint(),
+            checkpoint: Some(CheckpointPin { tree_size, root }),
+        }],
+    };
+    let root = |size| tree::root(size, &ledger.tiles()).unwrap();
+    // Beginning where the last audit ended; within; and of the newest checkpoint itself, which the page does not reach.
+    for (since, until, size) in [(700, 999, 700), (500, 999, 700), (300, 699, 1000)] {
+        let page = page(&ledger, since, until);
+        let anchored = page.check(&pins(size, root(size))).unwrap().anchored;
+        assert_eq!(anchored, Anchored { signer: false, ledger: true, checkpoint: Some(size) });
+        let forked = page.check(&pins(size, [7; 32])).unwrap_err();
+        assert_eq!(forked.why, BundleFault::Evidence(EvidenceError::Forked(size)));
+    }
+    // Who continues the public tree by a key of their own is anchored by nothing.
+    let stranger = OwnKey::new("key_stranger", Algorithm::MlDsa65Ed25519);
+    let mut by_stranger = page(&ledger, 700, 999);
+    by_stranger.signing_keys = vec![SigningKey::new(&stranger.id, &stranger.public)];
+    by_stranger.successions.clear();
+    by_stranger.checkpoints = vec![ledger.checkpoint_by(&stranger, 1000)];
+    let anchored = by_stranger.check(&pins(700, root(700))).unwrap().anchored;
+    assert_eq!(anchored, Anchored::default());
+}
+
+#[test]
 fn pages_must_follow_each_other() {
     let ledger = thousand();
     let pages: Vec<Bundle> = [(0, 299), (300, 699), (700, 999)].map(|(a, b)| page(&ledger, a, b)).to_vec();

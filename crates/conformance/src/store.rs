@@ -94,12 +94,12 @@ async fn a_write_that_fails_at_its_end_leaves_nothing_of_its_beginning(store: &d
 
     let row = issued(&known);
     assert!(store.record(&row, used.clone()).await.is_err());
-    assert!(!store.is_issued(&org, &known.id, &row.digest, None).await.unwrap());
+    assert!(!store.is_issued(&org, &known.id, &row.digest).await.unwrap());
 
     let fresh = record(&org, 1);
     store.record(&row, fresh).await.unwrap();
     assert!(store.withhold(&row, None, used).await.is_err());
-    assert!(store.is_issued(&org, &known.id, &row.digest, None).await.unwrap(), "it was not withheld");
+    assert!(store.is_issued(&org, &known.id, &row.digest).await.unwrap(), "it was not withheld");
     assert_eq!(store.unplaced(&org, ALL).await.unwrap().len(), events.len() + 1);
 }
 
@@ -185,13 +185,13 @@ async fn a_signature_and_its_event_are_committed_together(store: &dyn Store) {
     let before = store.unplaced(&org, ALL).await.unwrap().len();
     let row = issued(&active);
     assert_eq!(store.record(&row, record(&org, 1)).await.unwrap(), Commit::Done);
-    assert!(store.is_issued(&org, &active.id, &row.digest, None).await.unwrap());
-    assert!(!store.is_issued(&org, &active.id, &IssuedDigest([0; 32]), None).await.unwrap());
+    assert!(store.is_issued(&org, &active.id, &row.digest).await.unwrap());
+    assert!(!store.is_issued(&org, &active.id, &IssuedDigest([0; 32])).await.unwrap());
     assert_eq!(store.unplaced(&org, ALL).await.unwrap().len(), before + 1);
 
     let row = issued(&revoked);
     assert_eq!(store.record(&row, record(&org, 1)).await.unwrap(), Commit::KeyRevoked);
-    assert!(!store.is_issued(&org, &revoked.id, &row.digest, None).await.unwrap());
+    assert!(!store.is_issued(&org, &revoked.id, &row.digest).await.unwrap());
     assert_eq!(store.unplaced(&org, ALL).await.unwrap().len(), before + 1, "a refused commit left an event");
 }
 
@@ -204,12 +204,9 @@ async fn a_signature_withheld_is_no_longer_issued(store: &dyn Store) {
     store.record(&first, record(&org, 1)).await.unwrap();
     store.record(&second, record(&org, 1)).await.unwrap();
     store.withhold(&first, None, record(&org, 1)).await.unwrap();
-    assert!(
-        store.is_issued(&org, &key.id, &first.digest, None).await.unwrap(),
-        "the other signature was issued"
-    );
+    assert!(store.is_issued(&org, &key.id, &first.digest).await.unwrap(), "the other signature was issued");
     store.withhold(&second, None, record(&org, 1)).await.unwrap();
-    assert!(!store.is_issued(&org, &key.id, &first.digest, None).await.unwrap());
+    assert!(!store.is_issued(&org, &key.id, &first.digest).await.unwrap());
 }
 
 async fn a_row_is_rewrapped_only_as_it_was_read(store: &dyn Store) {
@@ -260,7 +257,7 @@ async fn nothing_of_one_organisation_is_found_in_another(store: &dyn Store) {
     assert_eq!(store.key(&mine, &key.id).await.unwrap(), None);
     assert_eq!(store.status(&mine, &key.id).await.unwrap(), None);
     assert_eq!(store.sealed(&mine, &key.id).await.unwrap(), SealedRecord::default());
-    assert!(!store.is_issued(&mine, &key.id, &row.digest, None).await.unwrap());
+    assert!(!store.is_issued(&mine, &key.id, &row.digest).await.unwrap());
     let all = KeyFilter { limit: 10, include_revoked: true, ..KeyFilter::default() };
     assert!(store.list(&mine, &all).await.unwrap().is_empty());
     assert_eq!(store.unplaced(&mine, ALL).await.unwrap().len(), 2);

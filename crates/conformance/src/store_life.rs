@@ -20,6 +20,7 @@ pub(crate) async fn all(store: &dyn Store) {
     a_ledger_key_is_followed_in_its_organisation(store).await;
     a_revoked_key_stays_revoked_and_erased(store).await;
     one_change_of_a_key_wins(store).await;
+    revocations_at_once_are_all_kept(store).await;
     a_token_ends_once(store).await;
     a_list_can_be_confined_to_lines(store).await;
     one_call_of_a_slot_runs(store).await;
@@ -105,6 +106,22 @@ async fn one_change_of_a_key_wins(store: &dyn Store) {
     let done = changes.into_iter().filter(|change| matches!(change, Ok(Change::Done))).count();
     assert_eq!(done, 1);
     assert_eq!(store.line(&org, &old.id).await.unwrap().len(), 2);
+}
+
+async fn revocations_at_once_are_all_kept(store: &dyn Store) {
+    let org = make_org(store).await.org.id;
+    let keys: Vec<KeyRecord> = (0..32).map(|n| key(&org, KeyKind::User, &n.to_string())).collect();
+    for key in &keys {
+        store.create(key, &sealed(1), record(&org, 1)).await.unwrap();
+    }
+    let tombstones: Vec<Tombstone> = keys.iter().map(|key| tombstone(key, 1_000)).collect();
+    let revoked = join_all(tombstones.iter().map(|tombstone| store.revoke(tombstone, record(&org, 1)))).await;
+    assert!(revoked.into_iter().all(|at| at.unwrap() == moment(1_000)));
+    assert!(!store.is_restored().await.unwrap(), "what is kept apart is what is kept here");
+    assert!(store.lost_tombstones().await.unwrap().is_empty());
+    for key in &keys {
+        assert_eq!(store.status(&org, &key.id).await.unwrap(), Some(KeyStatus::Revoked));
+    }
 }
 
 async fn a_token_ends_once(store: &dyn Store) {
@@ -237,7 +254,7 @@ async fn an_answer_is_withheld_unless_it_may_have_left(store: &dyn Store) {
         let events = store.unplaced(&org, ALL).await.unwrap().len();
         store.withhold(&row, Some(&attempt.slot), record(&org, 1)).await.unwrap();
         let written = store.unplaced(&org, ALL).await.unwrap().len() - events;
-        let still = store.is_issued(&org, &key.id, &row.digest, Some(&row.event)).await.unwrap();
+        let still = store.is_issued(&org, &key.id, &row.digest).await.unwrap();
         assert_eq!((written, still), if replayed { (0, true) } else { (1, false) });
         assert_eq!(store.mark_replayed(&attempt.slot).await.unwrap(), replayed);
         store.forget(&attempt.slot).await.unwrap();

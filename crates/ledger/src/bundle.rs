@@ -3,9 +3,8 @@
 //! A whole bundle ends at its newest checkpoint. That something was cut off after an older one shows only against a
 //! checkpoint that was seen before: see [`crate::CheckpointPin`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use composite::FINGERPRINT_LEN;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -136,6 +135,12 @@ pub enum BundleFault {
     /// A key that was already followed is followed again.
     #[error("fork: a second successor of one key")]
     Fork,
+    /// A ledger key was followed, and the keys beside the entries do not say so, or by another entry.
+    #[error("a ledger key was followed in entry {0}, and the ledger's keys do not have that")]
+    FollowedUnseen(u64),
+    /// The ledger's keys are not those of the pages before, or some of them are missing.
+    #[error("the ledger's keys do not continue those of the pages before")]
+    OtherKeys,
     /// The entries lead to another root.
     #[error("the entries lead to another root than it says")]
     Root,
@@ -190,9 +195,8 @@ struct State {
     ledger: Ledger,
     /// Roots that the entries must come to, by size.
     expected: BTreeMap<u64, Hash>,
-    /// Keys that were followed.
-    followed: BTreeSet<String>,
-    first_key: Option<[u8; FINGERPRINT_LEN]>,
+    /// Keys that were followed, and by which entry.
+    followed: BTreeMap<String, u64>,
     /// The largest pinned checkpoint that the entries came to.
     pinned: Option<u64>,
 }
@@ -267,6 +271,9 @@ fn page(pins: &Pins, before: Option<&State>, bundle: &Bundle) -> Result<State, B
         .map_err(|why| whole(why.into()))?;
 
     let mut state = begin(before, bundle, ledger)?;
+    let start = state.tree.size();
+    state.meet_pins(pins, start, state.tree.root())?;
+    state.meet_pins(pins, state.ledger.tree_size, state.ledger.root)?;
     for checkpoint in &bundle.checkpoints {
         let part = || Part::Checkpoint(checkpoint.tree_size);
         let root = state.ledger.check_older(checkpoint).map_err(|why| bad(part(), why.into()))?;
@@ -303,7 +310,10 @@ fn begin(before: Option<&State>, bundle: &Bundle, ledger: Ledger) -> Result<Stat
     if found != expected {
         return Err(bad(Part::Bundle, BundleFault::Entries { expected, found }));
     }
-    let mut state = match (before, &bundle.range) {
+    if let Some(before) = before {
+        check_keys(before, &ledger)?;
+    }
+    let state = match (before, &bundle.range) {
         (Some(state), _) => State {
             ledger,
             previous: state.previous,
@@ -333,8 +343,27 @@ fn begin(before: Option<&State>, bundle: &Bundle, ledger: Ledger) -> Result<Stat
             return Err(bad(Part::Range, BundleFault::Field("leftHex")));
         }
     }
-    state.first_key = state.ledger.line.keys().next().map(|(_, key)| *key.fingerprint());
     Ok(state)
+}
+
+/// A page's ledger keys begin as those of the pages before, and say of every ledger key that was followed until then that it
+/// was, and by which entry.
+fn check_keys(before: &State, ledger: &Ledger) -> Result<(), BundleError> {
+    let continued = before.ledger.line.keys().eq(ledger.line.keys().take(before.ledger.line.keys().count()));
+    if !continued {
+        return Err(bad(Part::Bundle, BundleFault::OtherKeys));
+    }
+    for (key, seq) in &before.followed {
+        check_followed(ledger, key, *seq).map_err(|fault| bad(Part::Bundle, fault))?;
+    }
+    Ok(())
+}
+
+fn check_followed(ledger: &Ledger, key: &str, seq: u64) -> Result<(), BundleFault> {
+    match ledger.line.reign(key) {
+        Some((_, until)) if until != Some(seq) => Err(BundleFault::FollowedUnseen(seq)),
+        _ => Ok(()),
+    }
 }
 
 impl Range {
@@ -355,8 +384,7 @@ impl State {
             tree,
             ledger,
             expected: BTreeMap::new(),
-            followed: BTreeSet::new(),
-            first_key: None,
+            followed: BTreeMap::new(),
             pinned: None,
         }
     }
@@ -388,12 +416,20 @@ impl State {
         {
             return Err(bad(Part::Checkpoint(size), BundleFault::Root));
         }
+        self.meet_pins(pins, size, self.tree.root())
+    }
+
+    /// Compares a tree that the entries came to, or that the newest checkpoint says they come to, with those that were seen.
+    fn meet_pins(&mut self, pins: &Pins, size: u64, root: Hash) -> Result<(), BundleError> {
         for pin in pins.ledgers.iter().filter(|pin| pin.org == self.ledger.org) {
             let Some(seen) = pin.checkpoint.as_ref().filter(|seen| seen.tree_size == size) else { continue };
-            if seen.root != self.tree.root() {
+            if seen.root != root {
                 return Err(bad(Part::Bundle, EvidenceError::Forked(size).into()));
             }
-            self.pinned = Some(size);
+            // Anyone can continue a tree that is known, by a key of their own.
+            if self.ledger.is_anchored_by(&pin.fingerprint) {
+                self.pinned = self.pinned.max(Some(size));
+            }
         }
         Ok(())
     }
@@ -402,7 +438,7 @@ impl State {
     fn judge(&mut self, fields: &Fields<'_>) -> Result<(), BundleFault> {
         let text = |name: &str| fields.data.get(name).and_then(serde_json::Value::as_str);
         if fields.seq == 0 {
-            let first = self.first_key.map(hex::encode);
+            let first = self.ledger.line.keys().next().map(|(_, key)| hex::encode(key.fingerprint()));
             let is_first = fields.event_type == "key.created"
                 && text("kind") == Some("ledger")
                 && text("fingerprint") == first.as_deref();
@@ -411,10 +447,11 @@ impl State {
             }
         }
         if fields.event_type == "key.rotated" {
-            let predecessor = fields.subject_id.unwrap_or_default().to_owned();
-            if !self.followed.insert(predecessor) {
+            let predecessor = fields.subject_id.unwrap_or_default();
+            if self.followed.insert(predecessor.to_owned(), fields.seq).is_some() {
                 return Err(BundleFault::Fork);
             }
+            check_followed(&self.ledger, predecessor, fields.seq)?;
         }
         Ok(())
     }

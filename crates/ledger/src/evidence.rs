@@ -115,8 +115,8 @@ pub enum EvidenceError {
         /// What there is.
         found: u64,
     },
-    /// A consistency proof that does not hold.
-    #[error("the consistency proof does not hold: {0}")]
+    /// A consistency proof that does not hold: it is damaged, or there is none because the ledger was forked.
+    #[error("the consistency proof to the pinned checkpoint does not hold: {0}")]
     Consistency(ProofError),
 }
 
@@ -182,9 +182,12 @@ impl Ledger {
     pub fn anchor(&self, pins: &Pins, consistency: Option<&Consistency>) -> Result<Anchored, EvidenceError> {
         let mut anchored = Anchored::default();
         for pin in pins.ledgers.iter().filter(|pin| pin.org == self.org) {
-            anchored.ledger |= self.is_anchored_by(&pin.fingerprint);
+            let by_key = self.is_anchored_by(&pin.fingerprint);
+            anchored.ledger |= by_key;
+            // Anyone can continue a tree that is known, by a key of their own.
             if let Some(seen) = &pin.checkpoint
                 && self.continues(seen, consistency)?
+                && by_key
             {
                 anchored.checkpoint = anchored.checkpoint.max(Some(seen.tree_size));
             }
@@ -214,11 +217,8 @@ impl Ledger {
         };
         let hashes = hexes::parse_all(&proof.proof_hex)
             .map_err(|HexError| EvidenceError::Consistency(ProofError::Length))?;
-        match check_consistency(from, from_root, to, to_root, &hashes) {
-            Ok(()) => Ok(true),
-            Err(ProofError::Root) => Err(EvidenceError::Forked(seen.tree_size)),
-            Err(error) => Err(EvidenceError::Consistency(error)),
-        }
+        check_consistency(from, from_root, to, to_root, &hashes).map_err(EvidenceError::Consistency)?;
+        Ok(true)
     }
 
     /// A key signs the trees that end after the entry which made it the ledger's, and not after the one which ended that:

@@ -4,6 +4,8 @@
 //! stole the old key could make a second one. So it holds only with the proof that the ledger has it, and two successors of
 //! one key are a fork, which is refused whole.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use composite::{Algorithm, PublicKey, Purpose, SigningInput, verify};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -164,47 +166,38 @@ impl Line {
         size: u64,
         root: &Hash,
     ) -> Result<Self, LineError> {
-        for (at, (id, key)) in keys.iter().enumerate() {
-            let same =
-                |(other, its): &(String, PublicKey)| other == id || its.fingerprint() == key.fingerprint();
-            if keys.iter().skip(at + 1).any(same) {
-                return Err(LineError::SameKey);
-            }
+        let by_id: BTreeMap<&str, &PublicKey> = keys.iter().map(|(id, key)| (id.as_str(), key)).collect();
+        let fingerprints: BTreeSet<&Hash> = keys.iter().map(|(_, key)| key.fingerprint()).collect();
+        if by_id.len() != keys.len() || fingerprints.len() != keys.len() {
+            return Err(LineError::SameKey);
         }
-        let mut next = Vec::new();
+        let mut next: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
+        let mut successors: BTreeSet<&str> = BTreeSet::new();
         for (index, link) in links.iter().enumerate() {
             let fail = |why| LineError::Link { index, why };
-            let names =
-                |l: &Succession| (l.statement.predecessor.id.clone(), l.statement.successor.id.clone());
-            let (predecessor, successor) = names(link);
-            for earlier in links.iter().take(index).map(names) {
-                if earlier.0 == predecessor {
-                    return Err(fail(LinkError::Fork("predecessor")));
-                }
-                if earlier.1 == successor {
-                    return Err(fail(LinkError::Fork("successor")));
-                }
+            let (predecessor, successor) =
+                (link.statement.predecessor.id.as_str(), link.statement.successor.id.as_str());
+            if next.contains_key(predecessor) {
+                return Err(fail(LinkError::Fork("predecessor")));
             }
-            let rotated = link.check(org, keys, size, root).map_err(fail)?;
-            next.push((predecessor, successor, rotated));
+            if !successors.insert(successor) {
+                return Err(fail(LinkError::Fork("successor")));
+            }
+            let rotated = link.check(org, &by_id, size, root).map_err(fail)?;
+            next.insert(predecessor, (successor, rotated));
         }
-        let mut first = keys.iter().filter(|(id, _)| !next.iter().any(|(_, successor, _)| successor == id));
-        let Some((mut id, _)) = first.next().cloned() else {
-            return Err(LineError::Disconnected);
-        };
+        let mut id = keys.iter().map(|(id, _)| id.as_str()).find(|id| !successors.contains(id));
         let mut line = Vec::new();
-        loop {
-            let Some((_, key)) = keys.iter().find(|(known, _)| *known == id) else {
-                return Err(LineError::Disconnected);
-            };
-            let link = next.iter().find(|(predecessor, _, _)| *predecessor == id);
-            line.push(Member { id: id.clone(), key: key.clone(), rotated: link.map(|(_, _, seq)| *seq) });
-            match link {
-                // Every key but the first has one link to it, so a line of more keys than there are goes in a circle.
-                Some((_, successor, _)) if line.len() < keys.len() => id.clone_from(successor),
-                Some(_) => return Err(LineError::Disconnected),
-                None => break,
-            }
+        while let Some(current) = id {
+            // Every key has one link to it at most, and the first has none, so this goes in no circle.
+            let key = by_id.get(current).ok_or(LineError::Disconnected)?;
+            let link = next.get(current);
+            line.push(Member {
+                id: current.to_owned(),
+                key: PublicKey::clone(key),
+                rotated: link.map(|(_, seq)| *seq),
+            });
+            id = link.map(|(successor, _)| *successor);
         }
         if line.len() == keys.len() && next.len() + 1 == keys.len() {
             Ok(Self { keys: line })
@@ -251,7 +244,7 @@ impl Succession {
     fn check(
         &self,
         org: &str,
-        keys: &[(String, PublicKey)],
+        keys: &BTreeMap<&str, &PublicKey>,
         size: u64,
         root: &Hash,
     ) -> Result<u64, LinkError> {
@@ -263,10 +256,10 @@ impl Succession {
             ("predecessor", &statement.predecessor, &self.predecessor_signature_base64),
             ("successor", &statement.successor, &self.successor_signature_base64),
         ] {
-            let named = |(id, key): &&(String, PublicKey)| {
-                *id == party.id && hex::encode(key.fingerprint()) == party.fingerprint
-            };
-            let (_, key) = keys.iter().find(named).ok_or(LinkError::UnknownKey(role))?;
+            let key = keys.get(party.id.as_str()).ok_or(LinkError::UnknownKey(role))?;
+            if hex::encode(key.fingerprint()) != party.fingerprint {
+                return Err(LinkError::UnknownKey(role));
+            }
             let input = statement.signing_input(key.algorithm());
             let signature = signature(key.algorithm(), base64).ok_or(LinkError::Signature(role))?;
             if !verify(key, input.message(), &signature).ok() {

@@ -3,22 +3,24 @@
 
 use std::{sync::Arc, time::Duration};
 
-use vault::{Error, custody::Custody, id::OrgId, ledger_access::Sealer, store::Store};
+use vault::{Error, Timestamp, custody::Custody, id::OrgId, ledger_access::Sealer, store::Store};
 
 use crate::app;
 
-/// Keeps house until it is dropped. A failure is told in the log, once until it is over, and tried again.
+/// Keeps house until it is dropped. A failure is told in the log, once until all is well again, and tried again; one organisation's
+/// does not keep the others from anything.
 pub async fn keep_house(store: Arc<dyn Store>, custody: Arc<Custody>) {
     let mut failing = false;
     let mut second = 0_u64;
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         second += 1;
-        let done = async {
-            place(&store).await?;
-            if second.is_multiple_of(SEAL_SECONDS) { seal(&store, &custody).await } else { Ok(()) }
-        };
-        match done.await {
+        let mut done = place(&store).await;
+        if second.is_multiple_of(SEAL_SECONDS) {
+            done = done.and(seal(&store, &custody).await);
+            done = done.and(store.purge(Timestamp::now()).await.map_err(Error::from));
+        }
+        match done {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
@@ -32,30 +34,34 @@ pub async fn keep_house(store: Arc<dyn Store>, custody: Arc<Custody>) {
 
 async fn place(store: &Arc<dyn Store>) -> Result<(), Error> {
     let sequencer = app::sequencer(store);
+    let mut done = Ok(());
     for org in store.waiting(PAGE).await? {
-        sequencer.sequence(&org).await?;
+        done = done.and(sequencer.sequence(&org).await.map(drop));
     }
-    Ok(())
+    done
 }
 
 /// Seals every ledger that has entries which its newest checkpoint does not cover.
 async fn seal(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> Result<(), Error> {
     let sealer = app::seal_ports(store, custody);
     let mut after: Option<OrgId> = None;
+    let mut done = Ok(());
     loop {
         let orgs = store.orgs(after.as_ref(), PAGE).await?;
         let Some(last) = orgs.last().cloned() else {
-            return Ok(());
+            return done;
         };
         for org in &orgs {
-            let size = store.head(org).await?.size;
-            let sealed = store.checkpoints(org, None, 1).await?.pop().map_or(0, |last| last.tree_size);
-            if size > sealed {
-                sealer.seal(org).await?;
-            }
+            done = done.and(seal_one(store, &sealer, org).await);
         }
         after = Some(last);
     }
+}
+
+async fn seal_one(store: &Arc<dyn Store>, sealer: &dyn Sealer, org: &OrgId) -> Result<(), Error> {
+    let size = store.head(org).await?.size;
+    let sealed = store.checkpoints(org, None, 1).await?.pop().map_or(0, |last| last.tree_size);
+    if size > sealed { sealer.seal(org).await.map(drop) } else { Ok(()) }
 }
 
 /// How often ledgers are sealed.

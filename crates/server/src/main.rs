@@ -57,6 +57,9 @@ enum Command {
     /// Bring the revocations back into a store that was restored from a backup, and let it write again; safe to stop and
     /// run again
     Recover {
+        /// Take the revocations although they name another store: for one that was restored from before it kept any
+        #[arg(long)]
+        adopt: bool,
         #[command(flatten)]
         data: Data,
     },
@@ -116,7 +119,7 @@ async fn main() -> ExitCode {
         Command::Serve { data, listen, cors_origins } => serve(&data, listen, &cors_origins).await,
         Command::Org(Org::Create { name, test, data }) => make_org(&data, name, test).await,
         Command::Org(Org::RotateLedgerKey { org, data }) => rotate_ledger_key(&data, &org).await,
-        Command::Recover { data } => recover_store(&data).await,
+        Command::Recover { adopt, data } => recover_store(&data, adopt).await,
         Command::Rewrap { data } => move_keys(&data).await,
         Command::Version => {
             println!("postq-vault {}", env!("CARGO_PKG_VERSION"));
@@ -235,10 +238,10 @@ async fn rotate_ledger_key(at: &Data, org: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn recover_store(at: &Data) -> anyhow::Result<ExitCode> {
+async fn recover_store(at: &Data, adopt: bool) -> anyhow::Result<ExitCode> {
     let data = at.open().await?;
     data.release()?;
-    let done = recover::recover(&server::recover_ports(&data.store)).await?;
+    let done = recover::recover(&server::recover_ports(&data.store), recover::Request { adopt }).await?;
     if !done.restored {
         tracing::info!(
             "the store is the one that the revocations kept apart belong to: there is nothing to recover"
@@ -250,8 +253,9 @@ async fn recover_store(at: &Data) -> anyhow::Result<ExitCode> {
     }
     if done.restored {
         tracing::warn!(
-            "the store writes again. What happened after the backup is gone from its ledger: compare it with the last \
-             checkpoint that was seen of it"
+            "the store writes again. All else that happened after the backup is gone: entries of its ledger (compare it with the \
+             last checkpoint that was seen of it), revocations of API tokens (revoke them again), and rotations (a key that was \
+             superseded since is active again: revoke it, or rotate it again)"
         );
     }
     Ok(ExitCode::SUCCESS)

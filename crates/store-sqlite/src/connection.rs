@@ -208,12 +208,12 @@ fn keep_apart(connection: &mut Connection, apart: &Revocations) -> Result<(), St
     let made: bool = t.query_row("SELECT apart FROM identity", [], |row| row.get(0)).map_err(unavailable)?;
     let known = apart.known()?;
     if !made && known.store.is_none() {
-        apart.create(&store)?;
+        apart.replace(&store, [])?;
     }
     if !made && known.store.as_ref().is_none_or(|known| *known == store) {
         t.execute("UPDATE identity SET apart = 1", []).map_err(unavailable)?;
     }
-    if known.belongs_to(&store, revocations) && known.last() == revocations {
+    if known.belongs_to(&store, revocations) {
         apart.commit(revocations)?;
     }
     t.commit().map_err(unavailable)

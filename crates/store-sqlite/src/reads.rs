@@ -5,7 +5,7 @@ use composite::Algorithm;
 use rusqlite::{Transaction, named_params, params};
 use vault::{
     Timestamp,
-    id::{EventId, KeyId, OrgId, TokenId},
+    id::{KeyId, OrgId, TokenId},
     record_tag::KekId,
     record_tag::RecordTag,
     store::{
@@ -18,6 +18,7 @@ use vault::{
 use crate::{
     SqliteStore,
     connection::unavailable,
+    revocations::Known,
     rows::{self, Corrupt, SELECT_KEYS, all, find, get, id},
 };
 
@@ -90,7 +91,7 @@ impl Keys for SqliteStore {
             let record = find(t, &sql, [org.as_str(), key.as_str()], rows::key)?
                 .transpose()
                 .map_err(|column| corrupt(Some(&key), column))?;
-            let revoked = store.revocations().known()?.is_revoked(&org, &key);
+            let revoked = store.revocations().known()?.revoked_at(&org, &key).is_some();
             Ok(record.map(
                 |record| {
                     if revoked { KeyRecord { status: KeyStatus::Revoked, ..record } } else { record }
@@ -106,14 +107,14 @@ impl Keys for SqliteStore {
         // Read after the row: a revocation that was acknowledged before this began is in both.
         self.read(move |t| {
             let status = status(t, &org, &key)?;
-            let revoked = store.revocations().known()?.is_revoked(&org, &key);
+            let revoked = store.revocations().known()?.revoked_at(&org, &key).is_some();
             Ok(if revoked { status.map(|_| KeyStatus::Revoked) } else { status })
         })
         .await
     }
 
     async fn list(&self, org: &OrgId, filter: &KeyFilter) -> Result<Vec<KeyRecord>, StoreError> {
-        let (org, filter) = (org.to_string(), filter.clone());
+        let (org, filter, store) = (org.to_string(), filter.clone(), self.clone());
         self.read(move |t| {
             // A status that is asked for decides alone; without one, revoked keys are left out unless asked for.
             let sql = format!(
@@ -138,7 +139,14 @@ impl Keys for SqliteStore {
                 ":lines": lines,
                 ":limit": rows::limit(filter.limit),
             };
-            all(t, &sql, params, key_or_corrupt)?.into_iter().collect()
+            let known = store.revocations().known()?;
+            let wanted = |key: &KeyRecord| match filter.status {
+                Some(status) => key.status == status,
+                None => filter.include_revoked || key.status != KeyStatus::Revoked,
+            };
+            let found = all(t, &sql, params, key_or_corrupt)?.into_iter();
+            let found = found.map(|key| key.map(|key| as_known(key, &known)));
+            found.filter(|key| key.as_ref().map_or(true, wanted)).collect()
         })
         .await
     }
@@ -147,18 +155,19 @@ impl Keys for SqliteStore {
 #[async_trait]
 impl Lines for SqliteStore {
     async fn line(&self, org: &OrgId, first: &KeyId) -> Result<Vec<KeyRecord>, StoreError> {
-        let (org, first) = (org.clone(), first.clone());
+        let (org, first, store) = (org.clone(), first.clone(), self.clone());
         self.read(move |t| {
             let sql = format!("{SELECT_KEYS} WHERE k.org = ?1 AND k.line = ?2");
             let found = all(t, &sql, [org.as_str(), first.as_str()], key_or_corrupt)?;
             let mut found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
+            let known = store.revocations().known()?;
             // In the order of their links: ids made within a millisecond of each other sort by chance.
             let mut line: Vec<KeyRecord> = Vec::with_capacity(found.len());
             let mut next = Some(first);
             while let Some(at) = found.iter().position(|key| Some(&key.id) == next.as_ref()) {
                 let key = found.swap_remove(at);
                 next.clone_from(&key.successor);
-                line.push(key);
+                line.push(as_known(key, &known));
             }
             Ok(line)
         })
@@ -202,19 +211,11 @@ impl SealedHalves for SqliteStore {
 
 #[async_trait]
 impl Issued for SqliteStore {
-    async fn is_issued(
-        &self,
-        org: &OrgId,
-        key: &KeyId,
-        digest: &IssuedDigest,
-        event: Option<&EventId>,
-    ) -> Result<bool, StoreError> {
+    async fn is_issued(&self, org: &OrgId, key: &KeyId, digest: &IssuedDigest) -> Result<bool, StoreError> {
         let (org, key, digest) = (org.to_string(), key.to_string(), digest.0);
-        let event = event.map(ToString::to_string);
         self.read(move |t| {
-            let sql = "SELECT 1 FROM issued WHERE org = ?1 AND key_id = ?2 AND digest = ?3
-                       AND (?4 IS NULL OR event_id = ?4) LIMIT 1";
-            Ok(find(t, sql, params![org, key, digest, event], |_| Ok(()))?.is_some())
+            let sql = "SELECT 1 FROM issued WHERE org = ?1 AND key_id = ?2 AND digest = ?3 LIMIT 1";
+            Ok(find(t, sql, params![org, key, digest], |_| Ok(()))?.is_some())
         })
         .await
     }
@@ -290,6 +291,16 @@ pub(crate) fn buried_at(
 pub(crate) fn tombstones(t: &Transaction<'_>) -> Result<Vec<Tombstone>, StoreError> {
     let sql = "SELECT * FROM tombstones ORDER BY revoked_at, org, key_id";
     all(t, sql, [], |row| rows::tombstone(row).map_err(|column| corrupt(None, column)))?.into_iter().collect()
+}
+
+/// A revocation that is kept apart is the last word on a key, also in a store that was put back to before it.
+fn as_known(record: KeyRecord, known: &Known) -> KeyRecord {
+    match known.revoked_at(&record.org, &record.id) {
+        Some(at) if record.status != KeyStatus::Revoked => {
+            KeyRecord { status: KeyStatus::Revoked, revoked_at: Some(at), ..record }
+        }
+        _ => record,
+    }
 }
 
 fn key_or_corrupt(row: &rusqlite::Row<'_>) -> Result<KeyRecord, StoreError> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Transaction, params};
 use vault::{
-    Timestamp,
+    Timestamp, random,
     store::{
         Attempt, Begin, KEPT_MILLIS, LEASE_MILLIS, Lease, Replies, Reply, Slot, StoreError, StoredAnswer,
     },
@@ -11,6 +11,7 @@ use vault::{
 
 use crate::{
     SqliteStore,
+    connection::unavailable,
     reads::corrupt,
     rows::{self, Corrupt, find, get},
     writes::{execute, millis},
@@ -24,13 +25,14 @@ impl Replies for SqliteStore {
             let now = millis(now);
             execute(t, "DELETE FROM replies WHERE expires_at <= ?1", [now])?;
             let slot = &attempt.slot;
-            let fence = match row(t, slot)? {
+            match row(t, slot)? {
                 Some(row) if row.body != attempt.body => return Ok(Begin::OtherBody),
                 Some(Row { answer: Some(answer), .. }) => return Ok(Begin::Answered(answer)),
                 Some(row) if row.lease_until > now => return Ok(Begin::InProgress),
-                Some(row) => row.fence + 1,
-                None => 1,
-            };
+                Some(_) | None => {}
+            }
+            // Random, not counted: a row that was released and made anew must not bring an old fence back.
+            let fence = u64::from_be_bytes(random::generate().map_err(unavailable)?) >> 1;
             execute(
                 t,
                 "INSERT INTO replies (org, token, method, path, key, body, fence, lease_until, expires_at)
@@ -51,6 +53,11 @@ impl Replies for SqliteStore {
             Ok(Begin::Run(Lease { slot: slot.clone(), fence }))
         })
         .await
+    }
+
+    async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |t| execute(t, "DELETE FROM replies WHERE expires_at <= ?1", [millis(now)]).map(drop))
+            .await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
@@ -132,7 +139,6 @@ pub(crate) fn delete(t: &Transaction<'_>, slot: &Slot) -> Result<(), StoreError>
 
 struct Row {
     body: [u8; 32],
-    fence: u64,
     lease_until: i64,
     answer: Option<StoredAnswer>,
     replayed: bool,
@@ -156,7 +162,6 @@ fn parse(row: &rusqlite::Row<'_>) -> Result<Row, Corrupt> {
     };
     Ok(Row {
         body: get(row, "body")?,
-        fence: rows::count(row, "fence")?,
         lease_until: get(row, "lease_until")?,
         answer,
         replayed: get(row, "replayed")?,

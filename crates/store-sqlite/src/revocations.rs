@@ -6,7 +6,7 @@
 //! acknowledged, and the store may have it or not.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     fs::{File, OpenOptions},
     io::{ErrorKind, Read, Seek, SeekFrom, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -16,6 +16,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use vault::{
+    Timestamp,
     id::{KeyId, OrgId},
     store::{StoreError, Tombstone},
 };
@@ -39,7 +40,7 @@ pub(crate) struct Known {
     begun: BTreeMap<u64, Tombstone>,
     /// The number of the last one that the store is known to have.
     committed: u64,
-    revoked: HashSet<(OrgId, KeyId)>,
+    revoked: HashMap<(OrgId, KeyId), Timestamp>,
     /// How many bytes are whole lines.
     whole: u64,
 }
@@ -80,15 +81,34 @@ impl Revocations {
         Ok(known)
     }
 
-    /// Makes the file for a store; never in place of another.
-    pub(crate) fn create(&self, store: &str) -> Result<(), StoreError> {
+    /// Makes the file, or makes it anew, whole: for a store and the revocations that it has. Whoever calls this or any of what
+    /// follows holds the store's lock for writing, so no two do at once, in whichever processes.
+    pub(crate) fn replace<'a>(
+        &self,
+        store: &str,
+        revocations: impl IntoIterator<Item = &'a Tombstone>,
+    ) -> Result<u64, StoreError> {
         let write = || {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
-            file.write_all(&line(&Line::Store { v: 1, store: store.to_owned() })?)?;
+            let mut bytes = line(&Line::Store { v: 1, store: store.to_owned() })?;
+            let mut count = 0;
+            for tombstone in revocations {
+                count += 1;
+                bytes.extend(line(&Line::Begun { number: count, tombstone: tombstone.clone() })?);
+            }
+            if count > 0 {
+                bytes.extend(line(&Line::Committed { committed: count })?);
+            }
+            // It appears whole or not at all.
+            let new = self.path.with_extension("new");
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            file.write_all(&bytes)?;
             file.sync_all()?;
+            std::fs::rename(&new, &self.path)?;
             // The name must be as durable as the bytes.
             let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+            Ok::<_, std::io::Error>(count)
         };
         write().map_err(unavailable)
     }
@@ -141,7 +161,7 @@ impl Revocations {
             }
             known.whole += u64::try_from(text.len()).unwrap_or_default();
         }
-        known.revoked = known.certain().map(|t| (t.org.clone(), t.key.clone())).collect();
+        known.revoked = known.certain().map(|t| ((t.org.clone(), t.key.clone()), t.revoked_at)).collect();
         Ok(known)
     }
 }
@@ -159,19 +179,14 @@ impl Known {
         self.begun.keys().next_back().copied().unwrap_or_default()
     }
 
-    /// Whether a key is revoked, whatever the store says.
-    pub(crate) fn is_revoked(&self, org: &OrgId, key: &KeyId) -> bool {
-        !self.revoked.is_empty() && self.revoked.contains(&(org.clone(), key.clone()))
+    /// When a key was revoked, whatever the store says.
+    pub(crate) fn revoked_at(&self, org: &OrgId, key: &KeyId) -> Option<Timestamp> {
+        if self.revoked.is_empty() { None } else { self.revoked.get(&(org.clone(), key.clone())).copied() }
     }
 
     /// The revocations that the store is known to have had.
     pub(crate) fn certain(&self) -> impl Iterator<Item = &Tombstone> {
         self.begun.range(..=self.committed).map(|(_, tombstone)| tombstone)
-    }
-
-    /// The number of the last of them.
-    pub(crate) const fn committed(&self) -> u64 {
-        self.committed
     }
 }
 

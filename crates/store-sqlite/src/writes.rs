@@ -145,16 +145,26 @@ impl TokenWrites for SqliteStore {
 impl Recovery for SqliteStore {
     async fn is_restored(&self) -> Result<bool, StoreError> {
         let store = self.clone();
-        self.read(move |t| {
+        // Under the lock: a revocation that is under way elsewhere is in both or in neither.
+        self.write_unchecked(move |t| {
             let (identity, revocations) = identity(t)?;
             Ok(!store.revocations().known()?.belongs_to(&identity, revocations))
         })
         .await
     }
 
+    async fn is_foreign(&self) -> Result<bool, StoreError> {
+        let store = self.clone();
+        self.write_unchecked(move |t| {
+            let (identity, _) = identity(t)?;
+            Ok(store.revocations().known()?.store.as_ref().is_some_and(|theirs| *theirs != identity))
+        })
+        .await
+    }
+
     async fn lost_tombstones(&self) -> Result<Vec<Tombstone>, StoreError> {
         let store = self.clone();
-        self.read(move |t| {
+        self.write_unchecked(move |t| {
             let known = store.revocations().known()?;
             let mut lost = Vec::new();
             for tombstone in known.certain() {
@@ -170,6 +180,9 @@ impl Recovery for SqliteStore {
     async fn revoke_again(&self, tombstone: &Tombstone, record: Record) -> Result<(), StoreError> {
         let tombstone = tombstone.clone();
         self.write_unchecked(move |t| {
+            if reads::buried_at(t, &tombstone.org, &tombstone.key)?.is_some() {
+                return Ok(());
+            }
             let there = reads::status(t, &tombstone.org, &tombstone.key)?.is_some();
             bury(t, &tombstone)?;
             if there { insert_record(t, &record) } else { Ok(()) }
@@ -183,21 +196,14 @@ impl Recovery for SqliteStore {
         let store = self.clone();
         self.write_unchecked(move |t| {
             let (identity, revocations) = identity(t)?;
-            let known = store.revocations().known()?;
-            let (identity, revocations) = match &known.store {
-                Some(theirs) => (theirs.clone(), known.committed()),
-                // The file itself is lost: the store's own tombstones are all there are.
-                None => {
-                    store.revocations().create(&identity)?;
-                    for (number, tombstone) in (1..).zip(reads::tombstones(t)?) {
-                        store.revocations().begin(number, &tombstone)?;
-                        store.revocations().commit(number)?;
-                    }
-                    (identity, revocations)
-                }
-            };
-            let sql = "UPDATE identity SET store = ?1, revocations = ?2, apart = 1";
-            execute(t, sql, params![identity, rows::number(revocations)])?;
+            let apart = store.revocations();
+            if apart.known()?.belongs_to(&identity, revocations) {
+                return Ok(());
+            }
+            // Everything that the file knew was applied, so the store's own tombstones are all of them: also those that the
+            // file lacks, because it is an older one, or lost.
+            let count = apart.replace(&identity, &reads::tombstones(t)?)?;
+            execute(t, "UPDATE identity SET revocations = ?1, apart = 1", [rows::number(count)])?;
             Ok(())
         })
         .await
@@ -208,7 +214,7 @@ impl SqliteStore {
     /// Writes down, apart, that a revocation was committed.
     async fn committed(&self, number: u64) -> Result<(), StoreError> {
         let store = self.clone();
-        self.read(move |_| store.revocations().commit(number)).await
+        self.write_unchecked(move |_| store.revocations().commit(number)).await
     }
 
     /// What was erased is gone for every reader already; that it is gone from the disk as well is tried, and no reason to

@@ -78,7 +78,7 @@ pub enum Error {
     },
     /// The ledger does not fit into one answer.
     #[error(
-        "the ledger has more than {limit} bytes; ask for it page by page with `since` and `limit`, from since=0, going on at          `range.until` + 1"
+        "the ledger has more than {limit} bytes; ask for it page by page with `since` and `limit`, from since=0, going on at `range.until` + 1"
     )]
     LedgerTooLarge {
         /// The limit in bytes.
@@ -134,7 +134,7 @@ pub enum Error {
     },
     /// The store was put back to an earlier hour, and does not know of every revocation.
     #[error(
-        "the vault's store was restored and may lack revocations; it writes nothing until its operator has run          `postq-vault recover`"
+        "the vault's store was restored and may lack revocations; it writes nothing until its operator has run `postq-vault recover`"
     )]
     StoreRestored,
     /// A fault of the vault's own.

@@ -57,12 +57,20 @@ impl Sequencer {
                 seen.into_iter().filter(|event| !ends_a_key(event)).collect()
             };
             // What is left of a long read is read again.
-            self.place(org, head, ordered.get(..batch).unwrap_or(&ordered)).await?;
+            let now = ordered.get(..batch).unwrap_or(&ordered);
+            let placed = self.place(org, head, now).await?;
+            // All that was committed before this was called is placed; what came since is somebody else's to wait for.
+            if let Some(head) = placed
+                && complete
+                && now.len() == ordered.len()
+            {
+                return Ok(head);
+            }
         }
     }
 
-    /// One batch. Where another sequencer was first, nothing was placed, and the next round reads again.
-    async fn place(&self, org: &OrgId, head: Head, events: &[Event]) -> Result<(), Error> {
+    /// One batch, and where the ledger then ends. Where another sequencer was first, nothing was placed.
+    async fn place(&self, org: &OrgId, head: Head, events: &[Event]) -> Result<Option<Head>, Error> {
         let mut previous = head.hash;
         let mut entries = Vec::new();
         let mut leaves = Vec::new();
@@ -75,8 +83,7 @@ impl Sequencer {
         let tiles = tiles(self.ledger.as_ref(), org, &edge(head.size)).await?.append(head.size, &leaves)?;
         let size = head.size + u64::try_from(leaves.len()).unwrap_or(u64::MAX);
         let batch = Batch { entries, tiles, head: Head { size, hash: previous } };
-        self.placing.append_batch(org, &head, &batch).await?;
-        Ok(())
+        Ok(self.placing.append_batch(org, &head, &batch).await?.then_some(batch.head))
     }
 }
 

@@ -13,7 +13,7 @@ use ledger::Event;
 
 use crate::{
     Timestamp,
-    id::{EventId, KeyId, OrgId, TokenId},
+    id::{KeyId, OrgId, TokenId},
     record_tag::KekId,
     token::TokenHash,
 };
@@ -93,14 +93,8 @@ pub trait SealedHalves: Send + Sync {
 /// Reads which signatures were issued.
 #[async_trait]
 pub trait Issued: Send + Sync {
-    /// Whether a signature by the key over the digest was issued and not withheld: any, or the one of the event.
-    async fn is_issued(
-        &self,
-        org: &OrgId,
-        key: &KeyId,
-        digest: &IssuedDigest,
-        event: Option<&EventId>,
-    ) -> Result<bool, StoreError>;
+    /// Whether a signature by the key over the digest was issued and not withheld.
+    async fn is_issued(&self, org: &OrgId, key: &KeyId, digest: &IssuedDigest) -> Result<bool, StoreError>;
 }
 
 /// Makes organisations.
@@ -192,13 +186,17 @@ pub trait Recovery: Send + Sync {
     /// recovered, every write fails with [`StoreError::Restored`].
     async fn is_restored(&self) -> Result<bool, StoreError>;
 
+    /// Whether the revocations that are kept apart name another store than this one.
+    async fn is_foreign(&self) -> Result<bool, StoreError>;
+
     /// The tombstones that are kept apart and that the store has not.
     async fn lost_tombstones(&self) -> Result<Vec<Tombstone>, StoreError>;
 
-    /// Revokes a key again, where there is such a key: as [`KeyWrites::revoke`] does, in a store that is restored.
+    /// Revokes a key again, with the event where there is such a key: as [`KeyWrites::revoke`] does, in a store that is restored.
     async fn revoke_again(&self, tombstone: &Tombstone, record: Record) -> Result<(), StoreError>;
 
-    /// Declares the store to be the one that the revocations belong to. Every lost tombstone must be back.
+    /// Declares the store to be the one that the revocations belong to, and those to be all that it has. Every lost tombstone
+    /// must be back.
     async fn declare_recovered(&self) -> Result<(), StoreError>;
 }
 

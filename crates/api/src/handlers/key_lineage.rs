@@ -18,7 +18,8 @@ use crate::{
         (status = 200, description = "The line.", body = Success<shapes::Lineage>),
         (
             status = "default",
-            description = "unauthenticated, missing_scope, key_not_allowed, not_found, store_unavailable, store_restored.",
+            description = "unauthenticated, missing_scope, key_not_allowed, not_found, key_integrity, store_unavailable, \
+                store_restored.",
             body = ErrorBody
         ),
     )

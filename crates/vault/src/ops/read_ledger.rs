@@ -15,6 +15,7 @@ use crate::{
     caller::Caller,
     encoding::Base64,
     id::EventId,
+    idempotency::to_json,
     input,
     ledger_access::LedgerAccess,
     sequencing::over_tree,
@@ -106,7 +107,7 @@ pub struct ConsistencyProof {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct EntriesRequest {
-    /// 1 to 1000; 100 if left out.
+    /// 1 to 1000; 100 if left out. A page also ends at 4 MiB.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// The `nextCursor` of the page before.
@@ -173,8 +174,17 @@ pub async fn entries(
         subject: request.subject_id,
     };
     let mut entries = reads(ports).entries(&caller.org, &filter).await?;
-    let next_cursor = entries.get(limit).map(|next| next.seq.to_string());
-    entries.truncate(limit);
+    let mut left = MAX_BYTES;
+    let mut fitting = 0;
+    for entry in entries.iter().take(limit) {
+        match left.checked_sub(to_json(entry)?.len()) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        fitting += 1;
+    }
+    let next_cursor = entries.get(fitting).map(|next| next.seq.to_string());
+    entries.truncate(fitting);
     Ok(Paged { items: entries.into_iter().map(LedgerEntry::from).collect(), limit, next_cursor })
 }
 
@@ -244,6 +254,9 @@ pub async fn consistency(
     let proof_hex = proof.iter().map(hex::encode).collect();
     Ok(ConsistencyProof { from_tree_size: from, to_tree_size: to, proof_hex })
 }
+
+/// An answer's limit in bytes, 4 MiB: with all that stands around it stays under the 6 MB that a function may answer with.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 fn reads(ports: &Ports) -> &dyn LedgerReads {
     ports.access.sequencer.ledger.as_ref()

@@ -16,6 +16,13 @@ pub struct Ports {
     pub recovery: Arc<dyn Recovery>,
 }
 
+/// How to recover.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Request {
+    /// Take the revocations although they name another store: for one that was restored from before it had an identity.
+    pub adopt: bool,
+}
+
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Response {
@@ -29,11 +36,14 @@ pub struct Response {
 /// the store write again. It can be killed at any moment and run again.
 ///
 /// # Errors
-/// [`Error::StoreUnavailable`].
-pub async fn recover(ports: &Ports) -> Result<Response, Error> {
+/// [`Error::Invalid`] where the revocations are another store's and are not to be adopted, [`Error::StoreUnavailable`].
+pub async fn recover(ports: &Ports, request: Request) -> Result<Response, Error> {
     let mut response = Response { restored: ports.recovery.is_restored().await?, ..Response::default() };
     if !response.restored {
         return Ok(response);
+    }
+    if ports.recovery.is_foreign().await? && !request.adopt {
+        return Err(Error::invalid("--revocations", FOREIGN));
     }
     for tombstone in ports.recovery.lost_tombstones().await? {
         let scene = Scene { org: &tombstone.org, actor: WORKER, now: Timestamp::now() };
@@ -44,5 +54,8 @@ pub async fn recover(ports: &Ports) -> Result<Response, Error> {
     ports.recovery.declare_recovered().await?;
     Ok(response)
 }
+
+const FOREIGN: &str = "the file names another store; name the one that belongs to this store, or, if this one was restored \
+                       from before it kept revocations apart, say --adopt";
 
 const WORKER: &str = "worker:recover";

@@ -86,7 +86,7 @@ async fn seal(ports: &Ports, org: &OrgId, lease: Option<&Lease>) -> Result<(Chec
     let unknown = Error::NotFound { what: "organisation" };
     let org_record = ports.orgs.org(org).await?.ok_or(unknown)?;
     let mut key_id = org_record.ledger_key;
-    let mut waited = false;
+    let mut waited_for = None;
     for _ in 0..ATTEMPTS {
         // The key is read before events are placed: what made it the ledger's key is then in the tree that it signs.
         let key = ports.keys.key(org, &key_id).await?.ok_or(Error::ledger("its key"))?;
@@ -102,9 +102,9 @@ async fn seal(ports: &Ports, org: &OrgId, lease: Option<&Lease>) -> Result<(Chec
                 return Ok((last, false));
             }
             let age = Timestamp::now().as_millis().saturating_sub(last.created_at.as_millis());
-            // A clock that was put back is no reason to wait longer, nor twice.
-            if age < INTERVAL_MILLIS && !waited {
-                waited = true;
+            // A clock that was put back is no reason to wait longer, nor twice for one checkpoint.
+            if age < INTERVAL_MILLIS && waited_for != Some(last.tree_size) {
+                waited_for = Some(last.tree_size);
                 ports.timer.sleep(Duration::from_millis(INTERVAL_MILLIS - age)).await;
                 continue;
             }

@@ -140,7 +140,7 @@ pub async fn verify(
     let logged = match &key {
         Some(KeyRecord { status: KeyStatus::Revoked, org, id, .. }) => {
             let digest = issued_digest(prehash.as_bytes(), context.as_bytes());
-            Some(ports.issued.is_issued(org, id, &digest, None).await?)
+            Some(ports.issued.is_issued(org, id, &digest).await?)
         }
         _ => None,
     };

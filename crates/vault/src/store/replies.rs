@@ -15,6 +15,9 @@ pub trait Replies: Send + Sync {
     /// it. What has expired is as if it had never been.
     async fn begin(&self, attempt: &Attempt, now: Timestamp) -> Result<Begin, StoreError>;
 
+    /// Deletes what has expired.
+    async fn purge(&self, now: Timestamp) -> Result<(), StoreError>;
+
     /// Gives up a lease under which no answer was kept. One that was taken over is not the caller's to give up.
     async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
 
@@ -54,7 +57,7 @@ pub struct Attempt {
 pub struct Lease {
     /// Where the answer is to be kept.
     pub slot: Slot,
-    /// Grows whenever the lease is taken over, so that whoever had it before commits nothing.
+    /// Another whenever the lease is given, so that whoever had it before commits nothing. Below 2^63.
     pub fence: u64,
 }
 

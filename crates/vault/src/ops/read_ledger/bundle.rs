@@ -4,11 +4,12 @@ use ledger::{BUNDLE_VERSION, Bundle, Entry, NO_ENTRY, Range, tree::around_range}
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Ports, reads};
+use super::{MAX_BYTES, Ports, reads};
 use crate::{
     Error, Timestamp,
     caller::Caller,
     id::OrgId,
+    idempotency::to_json,
     sequencing::over_tree,
     store::{CheckpointRecord, EntryFilter},
 };
@@ -118,7 +119,7 @@ async fn entries(
             if entry.seq >= size || entries.len() == limit {
                 return Ok(entries);
             }
-            let bytes = crate::idempotency::to_json(&entry)?.len();
+            let bytes = to_json(&entry)?.len();
             match left.checked_sub(bytes) {
                 Some(rest) => *left = rest,
                 None if entries.is_empty() => *left = 0,
@@ -154,9 +155,6 @@ async fn assemble(
 
 /// A page's limit in entries.
 const MAX_PAGE: usize = 5000;
-
-/// An answer's limit in bytes, 4 MiB: with all that stands around it stays under the 6 MB that a function may answer with.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Rows that are read at a time.
 const STEP: usize = 500;
