@@ -34,7 +34,7 @@ fn nothing_acknowledged_is_missing_after_kill_9_at_random_moments() {
     let mut token = String::new();
     let told = Arc::new(Told::default());
     for life in 0..rounds(50) {
-        let server = Server::start(data.path(), &[("RUST_LOG", "off")]);
+        let server = Server::start(data.path(), &[("RUST_LOG", "error")]);
         if life == 0 {
             token.clone_from(&server.token);
         }
@@ -51,7 +51,7 @@ fn nothing_acknowledged_is_missing_after_kill_9_at_random_moments() {
         stop.store(true, Ordering::SeqCst);
         callers.into_iter().for_each(|caller| caller.join().unwrap());
     }
-    let mut server = Server::start(data.path(), &[("RUST_LOG", "off")]);
+    let mut server = Server::start(data.path(), &[("RUST_LOG", "error")]);
     server.token = token;
     judge(&server, &told, seed);
 }
