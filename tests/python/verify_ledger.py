@@ -4,7 +4,8 @@ It shares no code with the product: it is what the product is checked against. N
 nothing is pinned either: "ok" says that the document agrees with itself, not whose vault it came from.
 
 Standard input, one of: {"what": "bundle", "pages": [bundle, ...]}, {"what": "lineage", "document": lineage},
-{"what": "receipt", "document": receipt, "payload": base64}.
+{"what": "receipt", "document": receipt, "payload": base64}; or a bundle, lineage or receipt as the API gave it, and for
+a receipt the file that was signed as the argument.
 Standard output: {"ok": true, "entries", "treeSize", "root"}, {"ok": true, "keys"} or {"ok": true, "seq", "revocation"};
 on any fault {"ok": false, "why"}."""
 
@@ -555,13 +556,28 @@ def revocation(document, org, checkpoint, key, issued):
 
 
 def verify(given):
+    if "what" not in given:
+        given = recognised(given)
     what = get(given, "what", str)
     if what == "bundle":
         return verify_bundle(get(given, "pages", list))
     if what == "lineage":
         return verify_lineage(get(given, "document", dict))
     require(what == "receipt", f"cannot verify a {what}")
+    require(given["document"].get("signatureBase64") is not None, "put your signature in as signatureBase64 first")
     return verify_receipt(get(given, "document", dict), unb64(get(given, "payload", str)))
+
+
+def recognised(given):
+    """A file as the API gave it: what it is shows in its members."""
+    document = given["data"] if "success" in given else given
+    if "entries" in document:
+        return {"what": "bundle", "pages": [document]}
+    if "issued" in document:
+        payload = open(sys.argv[1], "rb").read() if len(sys.argv) > 1 else None
+        require(payload is not None, "name the file that was signed: verify_ledger.py FILE < receipt")
+        return {"what": "receipt", "document": document, "payload": base64.b64encode(payload).decode()}
+    return {"what": "lineage", "document": document}
 
 
 def main():

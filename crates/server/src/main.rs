@@ -51,7 +51,7 @@ enum Command {
         #[arg(long, value_name = "ORIGINS", env = "POSTQ_CORS_ORIGINS", default_value = "")]
         cors_origins: String,
     },
-    /// Make organisations
+    /// Make organisations, and rotate their ledger keys
     #[command(subcommand)]
     Org(Org),
     /// Bring the revocations back into a store that was restored from a backup, and let it write again; safe to stop and

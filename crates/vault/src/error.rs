@@ -63,7 +63,7 @@ pub enum Error {
         key: KeyId,
     },
     /// The key was rotated.
-    #[error("key {key} was superseded; sign with its successor {successor}")]
+    #[error("key {key} was superseded; use its successor {successor}")]
     KeySuperseded {
         /// The key that was asked to sign.
         key: KeyId,

@@ -86,7 +86,10 @@ async fn receive<T: DeserializeOwned>(
         return Err(Error::invalid("body", "send a JSON object").into());
     }
     let mut parser = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| invalid(&error, "body"))?;
+    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
+        let is_json = error.inner().is_data() || error.inner().is_io();
+        if is_json { invalid(&error, "body") } else { no_json(&error) }
+    })?;
     parser.end().map_err(|error| Error::invalid("body", error))?;
     Ok((value, attempt))
 }
@@ -216,6 +219,17 @@ fn invalid<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &
     };
     let hint = if whole == "query" && field == "algorithm" { "; in a URL, + is written %2B" } else { "" };
     Error::invalid(field, format_args!("{reason}{hint}"))
+}
+
+/// What is no JSON at all, by the member that it is in as far as one was begun.
+fn no_json(error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    match invalid(error, "body") {
+        Error::Invalid { field, reason } => {
+            let field = if field == "?" { "body".to_owned() } else { field };
+            Error::invalid(field, format_args!("this is not valid JSON: {reason}"))
+        }
+        other => other,
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -39,10 +39,11 @@ pub struct Response {
 /// Rotates. Checkpoints that the old key signed go on verifying: the link between the two travels in every bundle.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::KeySuperseded`] where another rotation was first, [`Error::KeyIntegrity`],
+/// [`Error::Invalid`] for an unknown organisation, [`Error::KeySuperseded`] where another rotation was first, [`Error::KeyIntegrity`],
 /// [`Error::StoreUnavailable`].
 pub async fn rotate_ledger_key(ports: &Ports, org: &OrgId) -> Result<Response, Error> {
-    let record = ports.orgs.org(org).await?.ok_or(Error::NotFound { what: "organisation" })?;
+    let unknown = || Error::invalid("ORG", format_args!("there is no organisation {org} in this vault"));
+    let record = ports.orgs.org(org).await?.ok_or_else(unknown)?;
     let key = ports.keys.key(org, &record.ledger_key).await?.ok_or(Error::ledger("its key"))?;
     let successor = Successor {
         kind: KeyKind::Ledger,
@@ -61,7 +62,7 @@ pub async fn rotate_ledger_key(ports: &Ports, org: &OrgId) -> Result<Response, E
     match ports.writes.supersede(&rotation, Record::from(event)).await? {
         Change::Done => Ok(Response { predecessor: key.id, successor: next.id.clone(), fingerprint }),
         Change::NotActive => {
-            let record = ports.orgs.org(org).await?.ok_or(Error::NotFound { what: "organisation" })?;
+            let record = ports.orgs.org(org).await?.ok_or_else(unknown)?;
             Err(Error::KeySuperseded { key: key.id, successor: record.ledger_key })
         }
     }
