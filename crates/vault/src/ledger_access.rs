@@ -6,16 +6,16 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ledger::{
-    Checkpoint, Entry, LedgerEvidence, LineageKey, LoggedEntry, SigningKey, Succession,
+    Checkpoint, LedgerEvidence, LineageKey, LoggedEntry, SigningKey, Succession,
     tree::{inclusion_proof, leaf_hash},
 };
 
 use crate::{
     Error,
     encoding::Base64,
-    id::{EventId, OrgId},
+    id::OrgId,
     sequencing::{Sequencer, over_tree},
-    store::{CheckpointRecord, EntryFilter, KeyRecord, Keys, Lines, Orgs},
+    store::{CheckpointRecord, KeyRecord, Keys, Lines, Orgs, SuccessionRecord},
 };
 
 /// Makes checkpoints.
@@ -61,25 +61,9 @@ impl LedgerAccess {
         Ok(self.sequencer.ledger.checkpoints(org, None, 1).await?.pop())
     }
 
-    /// The place of an event, which is given one first.
-    pub(crate) async fn place(&self, org: &OrgId, event: &EventId) -> Result<u64, Error> {
-        if let Some(seq) = self.sequencer.ledger.place(org, event).await? {
-            return Ok(seq);
-        }
-        self.sequencer.sequence(org).await?;
-        self.sequencer.ledger.place(org, event).await?.ok_or(Error::NotFound { what: "event" })
-    }
-
-    /// One entry.
-    pub(crate) async fn entry(&self, org: &OrgId, seq: u64) -> Result<Entry, Error> {
-        let filter = EntryFilter { since: seq, limit: 1, ..EntryFilter::default() };
-        let entry = self.sequencer.ledger.entries(org, &filter).await?.pop();
-        entry.filter(|entry| entry.seq == seq).ok_or(Error::ledger("an entry"))
-    }
-
     /// An entry with the proof that it stands in the tree of `size` entries.
     pub(crate) async fn logged(&self, org: &OrgId, seq: u64, size: u64) -> Result<LoggedEntry, Error> {
-        let entry = self.entry(org, seq).await?;
+        let entry = self.sequencer.entry(org, seq).await?;
         let proof = over_tree(self.sequencer.ledger.as_ref(), org, |nodes| inclusion_proof(seq, size, nodes));
         let hash = hex::decode(&entry.entry_hash_hex).map_err(|_| Error::ledger("an entry's hash"))?;
         Ok(LoggedEntry {
@@ -91,21 +75,30 @@ impl LedgerAccess {
         })
     }
 
-    /// The links of a line, with their proofs in the tree of `size` entries. A link that came later is left out.
-    pub(crate) async fn links(
+    /// The successions of a line and the places of their entries, oldest first, up to one that has no place yet.
+    pub(crate) async fn successions(
         &self,
         org: &OrgId,
         line: &[KeyRecord],
+    ) -> Result<Vec<(SuccessionRecord, u64)>, Error> {
+        let mut successions = Vec::new();
+        for key in line.iter().filter(|key| key.successor.is_some()) {
+            let record = self.lines.succession(org, &key.id).await?.ok_or(Error::ledger("a succession"))?;
+            let Some(seq) = self.sequencer.ledger.place(org, &record.event).await? else { break };
+            successions.push((record, seq));
+        }
+        Ok(successions)
+    }
+
+    /// The links that successions make, with their proofs in the tree of `size` entries. One that came later is left out.
+    pub(crate) async fn links(
+        &self,
+        org: &OrgId,
+        successions: Vec<(SuccessionRecord, u64)>,
         size: u64,
     ) -> Result<Vec<Succession>, Error> {
         let mut links = Vec::new();
-        for key in line.iter().filter(|key| key.successor.is_some()) {
-            let record = self.lines.succession(org, &key.id).await?;
-            let record = record.ok_or(Error::ledger("a succession"))?;
-            let Some(seq) = self.sequencer.ledger.place(org, &record.event).await?.filter(|seq| *seq < size)
-            else {
-                break;
-            };
+        for (record, seq) in successions.into_iter().take_while(|(_, seq)| *seq < size) {
             links.push(Succession {
                 predecessor_signature_base64: Base64(record.predecessor_signature).to_text(),
                 successor_signature_base64: Base64(record.successor_signature).to_text(),
@@ -114,16 +107,6 @@ impl LedgerAccess {
             });
         }
         Ok(links)
-    }
-
-    /// The places of the entries by which the keys of a line were followed; each is given its place first.
-    pub(crate) async fn rotations(&self, org: &OrgId, line: &[KeyRecord]) -> Result<Vec<u64>, Error> {
-        let mut places = Vec::new();
-        for key in line.iter().filter(|key| key.successor.is_some()) {
-            let record = self.lines.succession(org, &key.id).await?;
-            places.push(self.place(org, &record.ok_or(Error::ledger("a succession"))?.event).await?);
-        }
-        Ok(places)
     }
 
     /// The checkpoint with the ledger's keys as it knows them, and the links between them.
@@ -145,7 +128,7 @@ impl LedgerAccess {
         let record = self.orgs.org(org).await?.ok_or(Error::ledger("its organisation"))?;
         let key = self.keys.key(org, &record.ledger_key).await?.ok_or(Error::ledger("its key"))?;
         let line = self.lines.line(org, &key.line).await?;
-        let links = self.links(org, &line, size).await?;
+        let links = self.links(org, self.successions(org, &line).await?, size).await?;
         let keys = line.iter().take(links.len() + 1);
         Ok((keys.map(|key| SigningKey::new(key.id.as_str(), &key.public_key)).collect(), links))
     }

@@ -10,8 +10,8 @@ use ledger::{Entry, Event, EventType, Tiles, Wanted, edge, tree};
 
 use crate::{
     Error, Timestamp,
-    id::{KeyId, OrgId},
-    store::{Batch, Head, Intake, LedgerReads, Placed, Placing},
+    id::{EventId, KeyId, OrgId},
+    store::{Batch, EntryFilter, Head, Intake, LedgerReads, Placed, Placing},
 };
 
 /// What giving places touches.
@@ -58,7 +58,7 @@ impl Sequencer {
             };
             // What is left of a long read is read again.
             let now = ordered.get(..batch).unwrap_or(&ordered);
-            let placed = self.place(org, head, now).await?;
+            let placed = self.append(org, head, now).await?;
             // All that was committed before this was called is placed; what came since is somebody else's to wait for.
             if let Some(head) = placed
                 && complete
@@ -69,8 +69,30 @@ impl Sequencer {
         }
     }
 
+    /// The place of an event, which is given one where it has none.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and those of [`Sequencer::sequence`].
+    pub(crate) async fn place(&self, org: &OrgId, event: &EventId) -> Result<u64, Error> {
+        if let Some(seq) = self.ledger.place(org, event).await? {
+            return Ok(seq);
+        }
+        self.sequence(org).await?;
+        self.ledger.place(org, event).await?.ok_or(Error::NotFound { what: "event" })
+    }
+
+    /// The entry at a place that the ledger has.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where it is missing, [`Error::StoreUnavailable`].
+    pub(crate) async fn entry(&self, org: &OrgId, seq: u64) -> Result<Entry, Error> {
+        let filter = EntryFilter { since: seq, limit: 1, ..EntryFilter::default() };
+        let entry = self.ledger.entries(org, &filter).await?.pop();
+        entry.filter(|entry| entry.seq == seq).ok_or(Error::ledger("an entry"))
+    }
+
     /// One batch, and where the ledger then ends. Where another sequencer was first, nothing was placed.
-    async fn place(&self, org: &OrgId, head: Head, events: &[Event]) -> Result<Option<Head>, Error> {
+    async fn append(&self, org: &OrgId, head: Head, events: &[Event]) -> Result<Option<Head>, Error> {
         let mut previous = head.hash;
         let mut entries = Vec::new();
         let mut leaves = Vec::new();

@@ -2,13 +2,14 @@
 
 use axum::{extract::State, response::Response};
 use vault::{
-    idempotency::{self, Turn},
+    idempotency::to_json,
     ops::{append_ledger, read_ledger::LedgerEntry},
 };
 
 use crate::{
     auth::Authenticated,
-    http::{Answer, ErrorBody, Failure, Post, Success},
+    http::{ErrorBody, Failure, Post, Success},
+    once::once_or,
 };
 
 /// Append an event of your own to the ledger
@@ -32,12 +33,7 @@ pub(crate) async fn append_ledger(
     Authenticated(caller): Authenticated,
     Post { request, attempt }: Post<append_ledger::Request>,
 ) -> Result<Response, Failure> {
-    let (entry, replayed) = match idempotency::turn(ports.replies.as_ref(), attempt.as_ref()).await? {
-        Turn::Run(lease) => {
-            let entry = append_ledger::append_ledger(&ports, &caller, request, lease.clone()).await;
-            (idempotency::settle(ports.replies.as_ref(), lease.as_ref(), entry).await?, false)
-        }
-        Turn::Replay { json, .. } => (append_ledger::replay(&ports, &caller, &json).await?, true),
-    };
-    Ok(Answer { json: idempotency::to_json(&entry)?, replayed }.created())
+    let run = |lease| append_ledger::append_ledger(&ports, &caller, request, lease);
+    let replay = async |kept: Vec<u8>, _| to_json(&append_ledger::replay(&ports, &caller, &kept).await?);
+    Ok(once_or(ports.replies.as_ref(), attempt.as_ref(), run, replay).await?.created())
 }

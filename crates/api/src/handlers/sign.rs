@@ -1,14 +1,12 @@
 //! `POST /v1/sign`
 
 use axum::{extract::State, response::Response};
-use vault::{
-    idempotency::{self, Turn},
-    ops::sign,
-};
+use vault::{id::KeyId, ops::sign};
 
 use crate::{
     auth::Authenticated,
-    http::{Answer, ErrorBody, Failure, Post, Success},
+    http::{ErrorBody, Failure, Post, Success},
+    once::once_or,
 };
 
 /// Sign with both halves of a key
@@ -33,18 +31,13 @@ pub(crate) async fn sign(
     Authenticated(caller): Authenticated,
     Post { request, attempt }: Post<sign::Request>,
 ) -> Result<Response, Failure> {
-    match idempotency::turn(ports.replies.as_ref(), attempt.as_ref()).await? {
-        Turn::Run(lease) => {
-            let signed = sign::sign(&ports, &caller, request, lease.clone()).await;
-            let signed = idempotency::settle(ports.replies.as_ref(), lease.as_ref(), signed).await?;
-            Ok(Answer { json: idempotency::to_json(&signed)?, replayed: false }.ok())
+    let run = |lease| sign::sign(&ports, &caller, request, lease);
+    let replay = async |json, signer: Option<KeyId>| {
+        // A replay is a sign call: a revoked key's answer does not leave.
+        if let (Some(attempt), Some(signer)) = (&attempt, &signer) {
+            sign::replay(&ports, &caller, &attempt.slot, signer).await?;
         }
-        Turn::Replay { json, signer } => {
-            // A replay is a sign call: a revoked key's answer does not leave.
-            if let (Some(attempt), Some(signer)) = (&attempt, &signer) {
-                sign::replay(&ports, &caller, &attempt.slot, signer).await?;
-            }
-            Ok(Answer { json, replayed: true }.ok())
-        }
-    }
+        Ok(json)
+    };
+    Ok(once_or(ports.replies.as_ref(), attempt.as_ref(), run, replay).await?.ok())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::{Content, Entry};
+use ledger::Content;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -15,7 +15,7 @@ use crate::{
     id::EventId,
     input,
     sequencing::Sequencer,
-    store::{EntryFilter, EventWrites, Lease, Record, Replies},
+    store::{EventWrites, Lease, Record, Replies},
 };
 
 /// What appending touches.
@@ -99,12 +99,8 @@ struct Kept {
 }
 
 async fn placed(ports: &Ports, caller: &Caller, event: &EventId) -> Result<LedgerEntry, Error> {
-    ports.sequencer.sequence(&caller.org).await?;
-    let ledger = ports.sequencer.ledger.as_ref();
-    let seq = ledger.place(&caller.org, event).await?.ok_or(Error::ledger("an event's place"))?;
-    let filter = EntryFilter { since: seq, limit: 1, ..EntryFilter::default() };
-    let entry: Option<Entry> = ledger.entries(&caller.org, &filter).await?.pop();
-    Ok(entry.ok_or(Error::ledger("an entry"))?.into())
+    let seq = ports.sequencer.place(&caller.org, event).await?;
+    Ok(ports.sequencer.entry(&caller.org, seq).await?.into())
 }
 
 /// In bytes.

@@ -28,15 +28,15 @@ pub async fn key_lineage(ports: &Ports, caller: &Caller, id: &str) -> Result<Lin
     let key = super::find_user_key(ports.keys.as_ref(), caller, id).await?;
     let org = &caller.org;
     let line = ports.access.lines.line(org, &key.line).await?;
-    let rotated = ports.access.rotations(org, &line).await?.into_iter().max();
-    let size = rotated.map_or(1, |seq| seq + 1);
+    // Every link of the line has its place before the checkpoint over it is chosen.
+    ports.access.sequencer.sequence(org).await?;
+    let successions = ports.access.successions(org, &line).await?;
+    let size = successions.iter().map(|(_, seq)| seq + 1).max().unwrap_or(1);
     let checkpoint = ports.access.checkpoint_of(org, size).await?;
-    let successions = ports.access.links(org, &line, checkpoint.tree_size).await?;
-    // A key that came while this was put together has its link in no checkpoint yet.
-    let known = line.get(..=successions.len()).unwrap_or(&line);
+    let successions = ports.access.links(org, successions, checkpoint.tree_size).await?;
     Ok(Lineage {
         org: org.to_string(),
-        keys: lineage_keys(known),
+        keys: lineage_keys(&line),
         successions,
         ledger: ports.access.evidence(org, &checkpoint).await?,
     })

@@ -221,7 +221,7 @@ pub async fn latest(ports: &Ports, caller: &Caller) -> Result<Option<LedgerCheck
 pub async fn proof(ports: &Ports, caller: &Caller, event: &str) -> Result<InclusionProof, Error> {
     let unknown = || Error::NotFound { what: "event" };
     let event: EventId = event.parse().map_err(|_| unknown())?;
-    let seq = ports.access.place(&caller.org, &event).await?;
+    let seq = ports.access.sequencer.place(&caller.org, &event).await?;
     let checkpoint = ports.access.checkpoint_of(&caller.org, seq + 1).await?;
     let logged = ports.access.logged(&caller.org, seq, checkpoint.tree_size).await?;
     Ok(InclusionProof {

@@ -32,11 +32,11 @@ pub async fn receipt(ports: &Ports, caller: &Caller, event: &str) -> Result<Rece
     let unknown = || Error::NotFound { what: "signature event" };
     let event: EventId = event.parse().map_err(|_| unknown())?;
     let (org, access) = (&caller.org, &ports.access);
-    let seq = access.place(org, &event).await.map_err(|error| match error {
+    let seq = access.sequencer.place(org, &event).await.map_err(|error| match error {
         Error::NotFound { .. } => unknown(),
         error => error,
     })?;
-    let entry = access.entry(org, seq).await?;
+    let entry = access.sequencer.entry(org, seq).await?;
     let fields = entry.fields().map_err(|_| Error::ledger("an entry's fields"))?;
     let key_id: KeyId = match (fields.event_type, fields.subject_id) {
         ("signature.issued", Some(key)) => key.parse().map_err(|_| unknown())?,
@@ -47,27 +47,25 @@ pub async fn receipt(ports: &Ports, caller: &Caller, event: &str) -> Result<Rece
     let line = access.lines.line(org, &key.line).await?;
 
     // Everything that the receipt is to hold has its place before the checkpoint over it is chosen.
-    let mut needed = vec![seq];
-    needed.extend(access.rotations(org, &line).await?);
     access.sequencer.sequence(org).await?;
+    let successions = access.successions(org, &line).await?;
     refuse_withheld(access, caller, &key_id, &event).await?;
     let revoked = match key.status {
         KeyStatus::Revoked => Some(revocation(access, caller, &key_id).await?),
         KeyStatus::Active | KeyStatus::Superseded => None,
     };
-    needed.extend(revoked);
-    let size = needed.into_iter().max().unwrap_or(seq) + 1;
+    let needed = successions.iter().map(|(_, seq)| *seq).chain(revoked);
+    let size = needed.fold(seq, u64::max) + 1;
     let checkpoint = access.checkpoint_of(org, size).await?;
     let size = checkpoint.tree_size;
 
-    let successions = access.links(org, &line, size).await?;
-    let known = line.get(..=successions.len()).unwrap_or(&line);
+    let successions = access.links(org, successions, size).await?;
     Ok(Receipt {
         v: RECEIPT_VERSION,
         org: org.to_string(),
         key_id: key_id.to_string(),
         signature_base64: None,
-        keys: lineage_keys(known),
+        keys: lineage_keys(&line),
         successions,
         issued: access.logged(org, seq, size).await?,
         revoked: match revoked {

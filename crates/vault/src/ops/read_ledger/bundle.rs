@@ -82,7 +82,7 @@ async fn range(
     };
     let until = last.seq;
     let prev_hash_hex = match since.checked_sub(1) {
-        Some(before) => ports.access.entry(org, before).await?.entry_hash_hex,
+        Some(before) => ports.access.sequencer.entry(org, before).await?.entry_hash_hex,
         None => hex::encode(NO_ENTRY),
     };
     let around = over_tree(reads(ports), org, |nodes| around_range(since, until, size, nodes)).await?;
