@@ -123,8 +123,8 @@ impl Event {
         })
     }
 
-    /// SHA-256 over the canonical payload without `seq`: given to the caller at once, so that an event that never appears
-    /// in the ledger can be proven to have been promised.
+    /// SHA-256 over the canonical payload without `seq`: given to the caller at once, who can then tell whether the event was
+    /// left out of the ledger, or changed. It is not signed, so it convinces nobody else.
     #[must_use]
     pub fn derive_digest(&self) -> [u8; 32] {
         sha256(&self.canonical_without_seq())

@@ -95,7 +95,7 @@ pub struct Response {
     pub payload_size: Option<usize>,
     /// The event that the ledger will show.
     pub event_id: String,
-    /// The event's digest, lower-case hex: proof that it was promised.
+    /// The event's digest, lower-case hex, by which the caller can tell whether it was left out of the ledger, or changed.
     pub event_digest: String,
     /// Whether a checkpoint covers the event already.
     pub sealed: bool,
