@@ -24,6 +24,8 @@ mod lambda_runtime;
 mod lanes;
 mod ledger_documents;
 mod made_up_evidence;
+mod ml_dsa_engines;
+mod npm_vectors;
 mod openapi;
 mod own_ledger;
 mod postq_sdk;

@@ -12,7 +12,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, semver::Version}
 use crate::python::root;
 
 /// What each of our packages may depend on among ours, outside its tests.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("composite", &[]),
     ("ledger", &["composite"]),
     ("vault", &["composite", "ledger"]),
@@ -22,17 +22,21 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("conformance", &["composite", "ledger", "vault"]),
     ("server", &["api", "custody-local", "store-sqlite", "vault"]),
     ("functions", &["api", "custody-local", "store-sqlite", "vault"]),
+    ("verifier-wasm", &["composite", "ledger"]),
+    ("verifier-glue", &[]),
     ("tests", &[]),
     ("benches", &[]),
     ("xtask", &[]),
 ];
 
 /// Crates that only some of ours may name, outside their tests.
-const ONLY_IN: [(&str, &[&str]); 12] = [
+const ONLY_IN: [(&str, &[&str]); 15] = [
     ("aes-gcm", &["vault"]),
     ("axum", &["api", "functions", "server"]),
     ("ed25519-dalek", &["composite"]),
+    ("fips204", &["composite"]),
     ("hkdf", &["custody-local"]),
+    ("js-sys", &["verifier-wasm"]),
     ("lambda_http", &["functions"]),
     ("ml-dsa", &["composite"]),
     ("p256", &["composite"]),
@@ -40,7 +44,8 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     ("tower-http", &["api"]),
     ("utoipa", &["api", "vault"]),
     ("utoipa-axum", &["api"]),
-    ("wasm-bindgen", &[]),
+    ("wasm-bindgen", &["verifier-wasm"]),
+    ("wasm-bindgen-cli-support", &["verifier-glue"]),
 ];
 
 /// The oldest versions that may be linked, for faults mended in them.
@@ -80,7 +85,7 @@ fn dependencies_go_only_downward() {
 #[test]
 fn formats_know_no_io_no_async_no_randomness() {
     for target in [WASM, NATIVE] {
-        for format in ["composite", "ledger"] {
+        for format in ["composite", "ledger", "verifier-wasm"] {
             let linked = linked(format, target);
             for never in ["tokio", "futures", "rusqlite", "hyper", "reqwest", "jiff", "time", "ulid", "rand"]
             {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::python;
 
 /// The draft's names of our four standard algorithms.
-const DRAFT_NAMES: [(&str, Algorithm); 4] = [
+pub(crate) const DRAFT_NAMES: [(&str, Algorithm); 4] = [
     ("id-MLDSA44-Ed25519-SHA512", Algorithm::MlDsa44Ed25519),
     ("id-MLDSA44-ECDSA-P256-SHA256", Algorithm::MlDsa44EcdsaP256),
     ("id-MLDSA65-ECDSA-P256-SHA512", Algorithm::MlDsa65EcdsaP256),

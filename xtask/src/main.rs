@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a command that tells what it does")]
 
 mod bench;
+mod npm;
 mod setup;
 mod stages;
 mod up;
@@ -33,6 +34,8 @@ enum Command {
     BenchLedger,
     /// Measure requests a second and their latency over loopback
     BenchServer,
+    /// Build the JavaScript packages
+    Npm,
     /// Write docs/openapi.json anew
     Openapi,
 }
@@ -49,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         Command::Bench => bench::composite(&sh),
         Command::BenchLedger => bench::ledger(&sh),
         Command::BenchServer => bench::server(&sh),
+        Command::Npm => npm::build(&sh),
         Command::Openapi => stages::openapi(&sh),
     }
 }

@@ -81,6 +81,29 @@ pub(crate) fn wasm(sh: &Shell) -> anyhow::Result<Wasm> {
     Ok(Wasm::Debian { rustc: find("rustc-web", "rustc")?, cargo: find("cargo-web", "cargo")? })
 }
 
+/// Node, for the JavaScript packages.
+pub(crate) fn node(sh: &Shell) -> anyhow::Result<()> {
+    apt_unless(sh, "node", "nodejs npm", "Node, for the JavaScript packages")?;
+    apt_unless(sh, "npm", "npm", "npm, for the JavaScript packages")?;
+    let version = cmd!(sh, "node --version").quiet().read()?;
+    let mut numbers = version.trim_start_matches('v').split('.').map(|number| number.parse().unwrap_or(0));
+    let found: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if found < NODE {
+        bail!(
+            "Node {version} is here, and the packages are built with {}.{} or newer; install one from nodejs.org and run \
+             this again",
+            NODE.0,
+            NODE.1
+        );
+    }
+    Ok(())
+}
+
+/// A browser, for the tests.
+pub(crate) fn chromium(sh: &Shell) -> anyhow::Result<()> {
+    apt_unless(sh, "chromium", "chromium", "Chromium, for the tests in a browser")
+}
+
 /// `wrk`, the load generator.
 pub(crate) fn wrk(sh: &Shell) -> anyhow::Result<()> {
     apt_unless(sh, "wrk", "wrk", "the load generator")
@@ -96,6 +119,9 @@ pub(crate) fn cargo_deny(sh: &Shell) -> anyhow::Result<PathBuf> {
     }
     Ok(program)
 }
+
+/// The oldest Node that all the packages' tools run on.
+const NODE: (u32, u32) = (20, 19);
 
 const CARGO_DENY: &str = "0.20.2";
 

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use xshell::{Shell, cmd};
 
-use crate::setup::{self, TARGET, Wasm};
+use crate::{
+    npm,
+    setup::{self, Wasm},
+};
 
 /// Sets up what is missing and passes every check and test. `long` runs every count at its full size.
 pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
@@ -13,14 +16,16 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     stages.run("set-up", || {
         setup::c_compiler(sh)?;
         setup::python(sh)?;
+        setup::node(sh)?;
+        setup::chromium(sh)?;
         wasm = setup::wasm(sh)?;
-        Ok(())
+        npm::install(sh)
     })?;
     stages.run("format", || Ok(cmd!(sh, "cargo fmt --all --check").run()?))?;
     stages.run("lints", || {
         Ok(cmd!(sh, "cargo clippy --locked --workspace --all-targets -- -D warnings").run()?)
     })?;
-    stages.run("wasm32", || build_wasm(sh, &wasm))?;
+    stages.run("JavaScript packages", || npm::verifier(sh, &wasm))?;
     stages.run("binaries", || Ok(cmd!(sh, "cargo build --locked -p server -p functions --bins").run()?))?;
     stages.run("tests", || {
         let rounds = if long { "long" } else { "short" };
@@ -41,28 +46,6 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
 /// Writes docs/openapi.json from the types.
 pub(crate) fn openapi(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo test --locked -p tests openapi").env("POSTQ_WRITE_SNAPSHOTS", "1").run()?)
-}
-
-fn build_wasm(sh: &Shell, wasm: &Wasm) -> anyhow::Result<()> {
-    match wasm {
-        Wasm::Rustup => {
-            println!("building for {TARGET} with rustup's target");
-            cmd!(sh, "cargo build --locked -p composite -p ledger --target {TARGET}").run()?;
-        }
-        Wasm::Debian { rustc, cargo } => {
-            println!("building for {TARGET} with Debian's toolchain");
-            let build = cmd!(
-                sh,
-                "{cargo} build --locked -p composite -p ledger --target {TARGET} --target-dir target/wasm -Z build-std=std,panic_abort"
-            );
-            build
-                .env("RUSTC_BOOTSTRAP", "1")
-                .env("RUSTC", rustc)
-                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-22")
-                .run()?;
-        }
-    }
-    Ok(())
 }
 
 #[derive(Default)]

@@ -1,8 +1,9 @@
 //! The ECDSA half over P-256 with SHA-256 (FIPS 186-5 §6): the one file that knows which engine computes it.
 
 use p256::{
+    AffinePoint,
     ecdsa::{Signature, SigningKey, VerifyingKey, signature::Signer, signature::Verifier},
-    elliptic_curve::sec1::ToSec1Point,
+    elliptic_curve::{point::AffineCoordinates, sec1::ToSec1Point},
 };
 
 use crate::Error;
@@ -50,6 +51,9 @@ pub(crate) fn from_der(der: &[u8]) -> Result<[u8; 64], Error> {
     Ok(signature.to_bytes().into())
 }
 
+/// An uncompressed point (SEC 1 §2.3.4): 0x04, x, y.
 fn parse(public_key: &[u8]) -> Option<VerifyingKey> {
-    (public_key.len() == 65).then(|| VerifyingKey::from_sec1_bytes(public_key).ok()).flatten()
+    let (x, y) = public_key.strip_prefix(&[0x04])?.split_at_checked(32)?;
+    let point = AffinePoint::from_coordinates(&x.try_into().ok()?, &y.try_into().ok()?);
+    VerifyingKey::from_affine(point.into_option()?).ok()
 }

@@ -13,6 +13,7 @@ mod algorithm;
 mod ecdsa_p256;
 mod ed25519;
 mod error;
+pub mod halves;
 mod message;
 mod ml_dsa;
 mod public_key;
@@ -26,7 +27,8 @@ mod wycheproof_tests;
 pub use algorithm::{Algorithm, ClassicalAlgorithm, HashAlgorithm, MlDsaSet};
 pub use error::Error;
 pub use message::{
-    Context, MessageRepresentative, Mu, Prehash, Purpose, RESERVED_CONTEXT_PREFIX, SigningInput, is_reserved,
+    Context, MessageRepresentative, Mu, Prehash, Prehasher, Purpose, RESERVED_CONTEXT_PREFIX, SigningInput,
+    is_reserved,
 };
 pub use public_key::{FINGERPRINT_LEN, PublicKey};
 pub use secret::{CLASSICAL_SIGNATURE_LEN, ClassicalSecret, PqSecret, SECRET_LEN};

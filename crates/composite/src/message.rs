@@ -72,10 +72,9 @@ impl Prehash {
     /// Hashes a payload with the algorithm's PH.
     #[must_use]
     pub fn derive(algorithm: Algorithm, payload: &[u8]) -> Self {
-        Self(match algorithm.prehash() {
-            HashAlgorithm::Sha256 => Sha256::digest(payload).to_vec(),
-            HashAlgorithm::Sha512 => Sha512::digest(payload).to_vec(),
-        })
+        let mut hasher = Prehasher::new(algorithm);
+        hasher.update(payload);
+        hasher.finish()
     }
 
     /// Takes a digest that the caller computed.
@@ -99,6 +98,44 @@ impl Prehash {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// PH of a payload that comes in pieces, in memory that does not grow with it.
+#[derive(Clone)]
+pub struct Prehasher(Hasher);
+
+#[derive(Clone)]
+enum Hasher {
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+impl Prehasher {
+    /// Begins with the algorithm's PH.
+    #[must_use]
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self(match algorithm.prehash() {
+            HashAlgorithm::Sha256 => Hasher::Sha256(Sha256::new()),
+            HashAlgorithm::Sha512 => Hasher::Sha512(Sha512::new()),
+        })
+    }
+
+    /// Takes the next piece, of any length.
+    pub fn update(&mut self, piece: &[u8]) {
+        match &mut self.0 {
+            Hasher::Sha256(hasher) => Digest::update(hasher, piece),
+            Hasher::Sha512(hasher) => Digest::update(hasher, piece),
+        }
+    }
+
+    /// The digest of all the pieces.
+    #[must_use]
+    pub fn finish(self) -> Prehash {
+        Prehash(match self.0 {
+            Hasher::Sha256(hasher) => hasher.finalize().to_vec(),
+            Hasher::Sha512(hasher) => hasher.finalize().to_vec(),
+        })
     }
 }
 

@@ -1,9 +1,14 @@
-//! The ML-DSA half (FIPS 204): the one file that knows which engine computes it.
+//! The ML-DSA half (FIPS 204): the one file that knows which engines compute it.
+//!
+//! Signing and verifying have an engine each. A verifier is carried to browsers, where the size of its code and the time
+//! of its first call count; docs/performance.md has what was measured. The engine that signs is the oracle of a
+//! differential test of the one that verifies.
 
-use ml_dsa::{
-    B32, EncodedSignature, EncodedVerifyingKey, KeyExport, Keypair, MlDsa44, MlDsa65, MlDsa87, MlDsaParams,
-    Signature, SigningKey, VerifyingKey,
+use fips204::{
+    ml_dsa_44, ml_dsa_65, ml_dsa_87,
+    traits::{SerDes, Verifier},
 };
+use ml_dsa::{B32, KeyExport, Keypair, MlDsa44, MlDsa65, MlDsa87, MlDsaParams, SigningKey};
 use rand_core::TryCryptoRng;
 
 use crate::{Error, MlDsaSet};
@@ -67,19 +72,23 @@ pub(crate) fn verify(
     context: &[u8],
     signature: &[u8],
 ) -> bool {
-    fn verify<P: MlDsaParams>(public_key: &[u8], message: &[u8], context: &[u8], signature: &[u8]) -> bool {
-        let (Ok(public_key), Ok(signature)) =
-            (EncodedVerifyingKey::<P>::try_from(public_key), EncodedSignature::<P>::try_from(signature))
-        else {
+    fn verify<K, const PK: usize, const SIG: usize>(
+        public_key: &[u8],
+        message: &[u8],
+        context: &[u8],
+        signature: &[u8],
+    ) -> bool
+    where
+        K: SerDes<ByteArray = [u8; PK]> + Verifier<Signature = [u8; SIG]>,
+    {
+        let (Ok(public_key), Ok(signature)) = (public_key.try_into(), signature.try_into()) else {
             return false;
         };
-        Signature::<P>::decode(&signature).is_some_and(|signature| {
-            VerifyingKey::<P>::decode(&public_key).verify_with_context(message, context, &signature)
-        })
+        K::try_from_bytes(public_key).is_ok_and(|key| key.verify(message, &signature, context))
     }
     match set {
-        MlDsaSet::MlDsa44 => verify::<MlDsa44>(public_key, message, context, signature),
-        MlDsaSet::MlDsa65 => verify::<MlDsa65>(public_key, message, context, signature),
-        MlDsaSet::MlDsa87 => verify::<MlDsa87>(public_key, message, context, signature),
+        MlDsaSet::MlDsa44 => verify::<ml_dsa_44::PublicKey, _, _>(public_key, message, context, signature),
+        MlDsaSet::MlDsa65 => verify::<ml_dsa_65::PublicKey, _, _>(public_key, message, context, signature),
+        MlDsaSet::MlDsa87 => verify::<ml_dsa_87::PublicKey, _, _>(public_key, message, context, signature),
     }
 }

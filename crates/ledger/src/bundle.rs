@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     Anchored, Checkpoint, Entry, EntryError, EvidenceError, Fields, Ledger, Pins, SigningKey, Succession,
+    document::{Document, Malformed, Members, deserialize_by_reading},
     entry::NO_ENTRY,
     hexes::{self, HexError},
     tree::{Accumulator, Hash, ProofError, leaf_hash},
@@ -18,7 +19,7 @@ use crate::{
 pub const BUNDLE_VERSION: u64 = 1;
 
 /// A bundle, or a range of one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bundle {
     /// [`BUNDLE_VERSION`].
@@ -41,7 +42,7 @@ pub struct Bundle {
 }
 
 /// Where a range stands in the tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Range {
     /// The first entry's place.
@@ -155,6 +156,10 @@ pub enum BundleFault {
 /// What was found about a bundle in which nothing is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleVerified {
+    /// `org_…`
+    pub org: String,
+    /// The fingerprint of the ledger key that signed the newest checkpoint.
+    pub ledger_fingerprint: Hash,
     /// The first entry that was checked, and how many.
     pub since: u64,
     /// How many entries were checked.
@@ -241,6 +246,8 @@ impl BundleVerifier {
             }
         }
         Ok(BundleVerified {
+            org: ledger.org.clone(),
+            ledger_fingerprint: ledger.signer_fingerprint(),
             since: state.since,
             entries: state.tree.size() - state.since,
             tree_size: ledger.tree_size,
@@ -460,3 +467,33 @@ impl State {
 const fn bad(part: Part, why: BundleFault) -> BundleError {
     BundleError { part, why }
 }
+
+impl Document for Bundle {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self {
+            version: members.number("version")?,
+            org: members.text("org")?,
+            generated_at: members.text("generatedAt")?,
+            entries: members.many("entries")?,
+            checkpoints: members.many("checkpoints")?,
+            signing_keys: members.many("signingKeys")?,
+            successions: members.many("successions")?,
+            range: members.one_or_none("range")?,
+        })
+    }
+}
+
+impl Document for Range {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self {
+            since: members.number("since")?,
+            until: members.number("until")?,
+            tree_size: members.number("treeSize")?,
+            prev_hash_hex: members.text("prevHashHex")?,
+            left_hex: members.texts("leftHex")?,
+            right_hex: members.texts("rightHex")?,
+        })
+    }
+}
+
+deserialize_by_reading!(Bundle, Range);

@@ -4,9 +4,13 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use composite::{Algorithm, PublicKey, Purpose, Signature, SigningInput, verify};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::{hexes, tree::Hash};
+use crate::{
+    document::{Document, Malformed, Members, deserialize_by_reading},
+    hexes,
+    tree::Hash,
+};
 
 /// What a checkpoint says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +41,7 @@ impl CheckpointBody<'_> {
 }
 
 /// A checkpoint as bundles and receipts hold it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkpoint {
     /// How many entries.
@@ -100,7 +104,7 @@ pub(crate) fn signature(algorithm: Algorithm, base64: &str) -> Option<Signature>
 }
 
 /// A ledger key's public halves as bundles and receipts hold them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SigningKey {
     /// `key_…`
@@ -133,3 +137,29 @@ impl SigningKey {
         PublicKey::from_halves(self.algorithm, &pq, &classical).ok()
     }
 }
+
+impl Document for Checkpoint {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self {
+            tree_size: members.number("treeSize")?,
+            merkle_root_hex: members.text("merkleRootHex")?,
+            signature_base64: members.text("signatureBase64")?,
+            signing_key_id: members.text("signingKeyId")?,
+            created_at: members.text("createdAt")?,
+        })
+    }
+}
+
+impl Document for SigningKey {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        let algorithm = members.text("algorithm")?;
+        Ok(Self {
+            id: members.text("id")?,
+            algorithm: algorithm.parse().map_err(|_| Malformed::new(" has an unknown `algorithm`"))?,
+            public_classical_base64: members.text("publicClassicalBase64")?,
+            public_pq_base64: members.text("publicPqBase64")?,
+        })
+    }
+}
+
+deserialize_by_reading!(Checkpoint, SigningKey);

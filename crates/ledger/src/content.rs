@@ -12,13 +12,13 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::canonical;
+use crate::{canonical, document::Malformed};
 
 /// Nesting allowed in a caller's content: an object of scalars has depth 1.
 pub const MAX_DEPTH: usize = 8;
 
 /// The largest integer that every JSON implementation keeps exactly (RFC 7493 §2.2): 2^53 − 1.
-const MAX_INTEGER: u64 = (1 << 53) - 1;
+pub(crate) const MAX_INTEGER: u64 = (1 << 53) - 1;
 
 /// A JSON object that a caller supplied, free of what parsers disagree about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,6 +31,9 @@ pub struct Payload(Value);
 
 /// What a caller supplied stands two levels down in a payload.
 const PAYLOAD_DEPTH: usize = MAX_DEPTH + 2;
+
+/// A payload stands at most seven levels down: in an entry, in a link's proof, in a ledger's evidence, in a document.
+pub(crate) const MAX_DOCUMENT_DEPTH: usize = PAYLOAD_DEPTH + 8;
 
 /// Why content is refused although it parses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +98,26 @@ impl Payload {
     pub(crate) const fn new(object: Value) -> Self {
         Self(object)
     }
+
+    /// Takes a value that was read strictly, as part of a document.
+    pub(crate) fn from_json(value: Value) -> Result<Self, Malformed> {
+        if !value.is_object() {
+            return Err(Malformed::new(" is not an object"));
+        }
+        if !fits(&value, PAYLOAD_DEPTH) {
+            return Err(Malformed::new(" is nested too deeply"));
+        }
+        Ok(Self(value))
+    }
+}
+
+/// Whether a value has at most so many levels of arrays and objects.
+fn fits(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(items) => depth > 0 && items.iter().all(|item| fits(item, depth - 1)),
+        Value::Object(members) => depth > 0 && members.values().all(|member| fits(member, depth - 1)),
+        _ => true,
+    }
 }
 
 impl<'de> Deserialize<'de> for Payload {
@@ -119,8 +142,8 @@ impl serde::Serialize for Content {
 }
 
 /// Reads one value that may hold `depth` more levels of arrays and objects.
-struct Strict {
-    depth: usize,
+pub(crate) struct Strict {
+    pub(crate) depth: usize,
 }
 
 impl Strict {

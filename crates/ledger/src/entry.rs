@@ -1,11 +1,12 @@
 //! An entry: an event at its place, chained to the one before it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
     Event, Payload, canonical,
+    document::{Document, Malformed, Members, deserialize_by_reading},
     hexes::{self, HexError},
     tree::{Hash, ProofError, check_inclusion, leaf_hash},
 };
@@ -14,7 +15,7 @@ use crate::{
 pub const NO_ENTRY: Hash = [0; 32];
 
 /// An entry as bundles, receipts and the API show it. Everything but the hashes is repeated in its payload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// `evt_…`
@@ -178,7 +179,7 @@ impl<'a> Fields<'a> {
 const MEMBERS: usize = 9;
 
 /// An entry with the proof that it stands in the tree of a checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoggedEntry {
     /// The entry.
@@ -240,3 +241,30 @@ impl LoggedEntry {
         Ok(fields)
     }
 }
+
+impl Document for Entry {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self {
+            id: members.text("id")?,
+            seq: members.number("seq")?,
+            prev_hash_hex: members.text("prevHashHex")?,
+            entry_hash_hex: members.text("entryHashHex")?,
+            payload: Payload::from_json(members.value("payload")?)?,
+            created_at: members.text("createdAt")?,
+        })
+    }
+}
+
+impl Document for LoggedEntry {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self {
+            entry: members.one("entry")?,
+            leaf_index: members.number("leafIndex")?,
+            leaf_hash_hex: members.text("leafHashHex")?,
+            proof_hex: members.texts("proofHex")?,
+            tree_size: members.number("treeSize")?,
+        })
+    }
+}
+
+deserialize_by_reading!(Entry, LoggedEntry);

@@ -6,16 +6,17 @@
 //! fits.
 
 use composite::PublicKey;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
-    Checkpoint, CheckpointError, Line, LineError, SigningKey, Succession,
+    Checkpoint, CheckpointError, CheckpointPin, Line, LineError, Pins, SigningKey, Succession,
+    document::{Document, Malformed, Members, deserialize_by_reading},
     hexes::{self, HexError},
     tree::{Hash, ProofError, check_consistency},
 };
 
 /// A checkpoint with the keys of its ledger, as lineages and receipts hold it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerEvidence {
     /// The checkpoint that every proof in the document leads to.
@@ -26,37 +27,17 @@ pub struct LedgerEvidence {
     pub successions: Vec<Succession>,
 }
 
-/// What a verifier knew before.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pins {
-    /// Fingerprints of signers: of any key of a line, no later than the one that signed.
-    pub signers: Vec<Hash>,
-    /// Ledgers.
-    pub ledgers: Vec<LedgerPin>,
-}
-
-/// A ledger that is known.
+/// A ledger's evidence with whose it is: a checkpoint that is checked by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerPin {
+pub struct CheckpointEvidence {
     /// `org_…`
     pub org: String,
-    /// The fingerprint of any of its ledger keys.
-    pub fingerprint: Hash,
-    /// Better: the last checkpoint seen.
-    pub checkpoint: Option<CheckpointPin>,
-}
-
-/// A checkpoint that was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckpointPin {
-    /// How many entries it had.
-    pub tree_size: u64,
-    /// Its root.
-    pub root: Hash,
+    /// The checkpoint and the keys.
+    pub ledger: LedgerEvidence,
 }
 
 /// A consistency proof as the API gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Consistency {
     /// The size of the smaller tree.
@@ -68,7 +49,7 @@ pub struct Consistency {
 }
 
 /// What a pin vouches for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Anchored {
     /// The signer's line begins at, or goes through, a pinned key no later than the one that signed.
@@ -132,6 +113,7 @@ pub struct Ledger {
     /// Its root.
     pub root: Hash,
     signer: usize,
+    signer_fingerprint: Hash,
 }
 
 impl Ledger {
@@ -157,10 +139,17 @@ impl Ledger {
             .ok_or(EvidenceError::UnknownSigner(tree_size))?;
         let root =
             checkpoint.check(org, signer).map_err(|why| EvidenceError::Checkpoint { tree_size, why })?;
+        let signer_fingerprint = *signer.fingerprint();
         let line = Line::check(org, &keys, successions, tree_size, &root)?;
-        let mut ledger = Self { org: org.to_owned(), line, tree_size, root, signer: 0 };
+        let mut ledger = Self { org: org.to_owned(), line, tree_size, root, signer: 0, signer_fingerprint };
         ledger.signer = ledger.check_reign(checkpoint)?;
         Ok(ledger)
+    }
+
+    /// The fingerprint of the key that signed the checkpoint.
+    #[must_use]
+    pub const fn signer_fingerprint(&self) -> Hash {
+        self.signer_fingerprint
     }
 
     /// Checks another checkpoint of the same ledger, by its signature alone.
@@ -233,3 +222,31 @@ impl Ledger {
         self.line.position(&checkpoint.signing_key_id).ok_or(unknown)
     }
 }
+
+impl Document for LedgerEvidence {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self {
+            checkpoint: members.one("checkpoint")?,
+            signing_keys: members.many("signingKeys")?,
+            successions: members.many("successions")?,
+        })
+    }
+}
+
+impl Document for CheckpointEvidence {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self { org: members.text("org")?, ledger: LedgerEvidence::read(members)? })
+    }
+}
+
+impl Document for Consistency {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self {
+            from_tree_size: members.number("fromTreeSize")?,
+            to_tree_size: members.number("toTreeSize")?,
+            proof_hex: members.texts("proofHex")?,
+        })
+    }
+}
+
+deserialize_by_reading!(LedgerEvidence, Consistency);

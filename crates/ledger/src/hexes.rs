@@ -15,3 +15,8 @@ pub(crate) fn parse(text: &str) -> Result<Hash, HexError> {
 pub(crate) fn parse_all(texts: &[String]) -> Result<Vec<Hash>, HexError> {
     texts.iter().map(|text| parse(text)).collect()
 }
+
+/// A digest as a member of a document that is written.
+pub(crate) fn serialize<S: serde::Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex::encode(hash))
+}

@@ -14,11 +14,15 @@ mod bundle;
 mod canonical;
 mod checkpoint;
 mod content;
+mod document;
 mod entry;
 mod event;
 mod evidence;
+mod findings;
 mod hexes;
 mod lineage;
+mod pins;
+mod proof;
 mod receipt;
 mod succession;
 mod tiles;
@@ -30,12 +34,13 @@ pub use bundle::{
 pub use canonical::{canonical, sha256};
 pub use checkpoint::{Checkpoint, CheckpointBody, CheckpointError, SigningKey};
 pub use content::{Content, ContentError, MAX_DEPTH, Payload};
+pub use document::{Document, Json, Malformed, Members};
 pub use entry::{Entry, EntryError, Fields, LoggedEntry, LoggedError, NO_ENTRY, entry_hash};
 pub use event::{Event, EventType};
-pub use evidence::{
-    Anchored, CheckpointPin, Consistency, EvidenceError, Ledger, LedgerEvidence, LedgerPin, Pins,
-};
+pub use evidence::{Anchored, CheckpointEvidence, Consistency, EvidenceError, Ledger, LedgerEvidence};
 pub use lineage::{Lineage, LineageError, LineageKey, LineageVerified};
+pub use pins::{CheckpointPin, Known, LedgerPin, PINS_VERSION, Pins};
+pub use proof::{ConsistencyProof, InclusionProof, TreeHead};
 pub use receipt::{RECEIPT_VERSION, Receipt, ReceiptError, ReceiptVerified, Revocation, Signed};
 pub use succession::{Line, LineError, LinkError, Party, SUCCESSION_TYPE, Statement, Succession};
 pub use tiles::{MissingTile, TILE_WIDTH, TileId, Tiles, Wanted, edge};

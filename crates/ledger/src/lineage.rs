@@ -1,14 +1,15 @@
 //! A lineage: the whole line of a signing key, from its first key to its last, with the proofs that the ledger has every link.
 
 use composite::PublicKey;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     Anchored, Consistency, EvidenceError, Ledger, LedgerEvidence, Line, LineError, Pins, Succession,
+    document::{Document, Malformed, Members, deserialize_by_reading},
 };
 
 /// A line as the API gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lineage {
     /// `org_…`
@@ -22,7 +23,7 @@ pub struct Lineage {
 }
 
 /// A key of a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LineageKey {
     /// `key_…`
@@ -89,3 +90,22 @@ pub(crate) fn check_line(
     }
     Ok(Line::check(org, &parsed, successions, ledger.tree_size, &ledger.root)?)
 }
+
+impl Document for Lineage {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self {
+            org: members.text("org")?,
+            keys: members.many("keys")?,
+            successions: members.many("successions")?,
+            ledger: members.one("ledger")?,
+        })
+    }
+}
+
+impl Document for LineageKey {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self { id: members.text("id")?, public_key: members.text("publicKey")? })
+    }
+}
+
+deserialize_by_reading!(Lineage, LineageKey);

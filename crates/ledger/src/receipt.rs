@@ -6,19 +6,23 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use composite::{Algorithm, Context, MessageRepresentative, Prehash, PublicKey, Signature, Verdict};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
     Anchored, Consistency, EvidenceError, Ledger, LedgerEvidence, LineageError, LineageKey, LoggedEntry,
-    LoggedError, Pins, Succession, lineage::check_line, sha256,
+    LoggedError, Pins, Succession,
+    document::{Document, Malformed, Members, deserialize_by_reading},
+    lineage::check_line,
+    sha256,
+    tree::Hash,
 };
 
 /// The version of receipts that this crate knows.
 pub const RECEIPT_VERSION: u64 = 1;
 
 /// A receipt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Receipt {
     /// [`RECEIPT_VERSION`].
@@ -82,6 +86,14 @@ impl std::fmt::Display for Revocation {
 /// A receipt that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiptVerified {
+    /// `org_…`
+    pub org: String,
+    /// The fingerprint of the ledger key that signed the checkpoint.
+    pub ledger_fingerprint: Hash,
+    /// How many entries the checkpoint covers.
+    pub tree_size: u64,
+    /// `key_…` of the key that signed.
+    pub key_id: String,
     /// The key that signed.
     pub public_key: PublicKey,
     /// The entry's place.
@@ -180,6 +192,10 @@ impl Receipt {
             .filter_map(|pin| line.position_of_fingerprint(pin))
             .any(|at| Some(at) <= signer);
         Ok(ReceiptVerified {
+            org: self.org.clone(),
+            ledger_fingerprint: ledger.signer_fingerprint(),
+            tree_size: ledger.tree_size,
+            key_id: self.key_id.clone(),
             public_key: key,
             seq: issued.seq,
             issued_at: issued.issued_at.to_owned(),
@@ -256,3 +272,23 @@ fn logged_prehash(algorithm: Algorithm, logged: &Value) -> Result<Prehash, Recei
 const fn word(ok: bool) -> &'static str {
     if ok { "holds" } else { "does not hold" }
 }
+
+impl Document for Receipt {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        let receipt = Self {
+            v: members.number("v")?,
+            org: members.text("org")?,
+            key_id: members.text("keyId")?,
+            signature_base64: members.text_or_none("signatureBase64")?,
+            keys: members.many("keys")?,
+            successions: members.many("successions")?,
+            issued: members.one("issued")?,
+            revoked: members.one_or_none("revoked")?,
+            ledger: members.one("ledger")?,
+        };
+        members.nothing_else()?;
+        Ok(receipt)
+    }
+}
+
+deserialize_by_reading!(Receipt);

@@ -7,13 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use composite::{Algorithm, PublicKey, Purpose, SigningInput, verify};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{LoggedEntry, LoggedError, canonical, checkpoint::signature, sha256, tree::Hash};
+use crate::{
+    LoggedEntry, LoggedError, canonical,
+    checkpoint::signature,
+    document::{Document, Malformed, Members, deserialize_by_reading},
+    sha256,
+    tree::Hash,
+};
 
 /// A key as a statement names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Party {
     /// `key_…`
@@ -31,7 +37,7 @@ impl Party {
 }
 
 /// What both keys sign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Statement {
     /// `org_…`
@@ -81,7 +87,7 @@ impl Statement {
 }
 
 /// One link of a line as bundles, lineages and receipts hold it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Succession {
     /// What both signed.
@@ -166,10 +172,12 @@ impl Line {
         size: u64,
         root: &Hash,
     ) -> Result<Self, LineError> {
-        let by_id: BTreeMap<&str, &PublicKey> = keys.iter().map(|(id, key)| (id.as_str(), key)).collect();
-        let fingerprints: BTreeSet<&Hash> = keys.iter().map(|(_, key)| key.fingerprint()).collect();
-        if by_id.len() != keys.len() || fingerprints.len() != keys.len() {
-            return Err(LineError::SameKey);
+        let mut by_id: BTreeMap<&str, &PublicKey> = BTreeMap::new();
+        let mut fingerprints: BTreeSet<&[u8]> = BTreeSet::new();
+        for (id, key) in keys {
+            if by_id.insert(id, key).is_some() || !fingerprints.insert(key.fingerprint()) {
+                return Err(LineError::SameKey);
+            }
         }
         let mut next: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
         let mut successors: BTreeSet<&str> = BTreeSet::new();
@@ -274,3 +282,38 @@ impl Succession {
         if same { Ok(fields.seq) } else { Err(LinkError::OtherEntry) }
     }
 }
+
+impl Document for Party {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        let party = Self { id: members.text("id")?, fingerprint: members.text("fingerprint")? };
+        members.nothing_else()?;
+        Ok(party)
+    }
+}
+
+impl Document for Statement {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        let statement = Self {
+            org: members.text("org")?,
+            predecessor: members.one("predecessor")?,
+            rotated_at: members.text("rotatedAt")?,
+            successor: members.one("successor")?,
+            kind: members.text("type")?,
+        };
+        members.nothing_else()?;
+        Ok(statement)
+    }
+}
+
+impl Document for Succession {
+    fn read(members: &mut Members) -> Result<Self, Malformed> {
+        Ok(Self {
+            statement: members.one("statement")?,
+            predecessor_signature_base64: members.text("predecessorSignatureBase64")?,
+            successor_signature_base64: members.text("successorSignatureBase64")?,
+            proof: members.one_or_none("proof")?,
+        })
+    }
+}
+
+deserialize_by_reading!(Party, Statement, Succession);

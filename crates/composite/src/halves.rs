@@ -1,0 +1,36 @@
+//! Each half's verification by itself, for standard test vectors and for comparing engines.
+//!
+//! A half that verifies says nothing about a composite signature: nothing but a test calls these.
+
+use crate::{MlDsaSet, ecdsa_p256, ed25519, ml_dsa};
+
+/// Verifies a pure ML-DSA signature (FIPS 204 §5.3, algorithm 3) under a context of 0 to 255 bytes. Bytes that encode no
+/// key or no signature do not verify.
+#[must_use]
+pub fn verify_ml_dsa(
+    set: MlDsaSet,
+    public_key: &[u8],
+    message: &[u8],
+    context: &[u8],
+    signature: &[u8],
+) -> bool {
+    ml_dsa::verify(set, public_key, message, context, signature)
+}
+
+/// Verifies an Ed25519 signature strictly: a key of 32 bytes, a signature of 64.
+#[must_use]
+pub fn verify_ed25519(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    ed25519::verify(public_key, message, signature)
+}
+
+/// Verifies an ECDSA signature over P-256 with SHA-256: an uncompressed point of 65 bytes, r‖s of 64.
+#[must_use]
+pub fn verify_ecdsa_p256(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    ecdsa_p256::verify(public_key, message, signature)
+}
+
+/// The same for a DER `Ecdsa-Sig-Value` (RFC 3279 §2.2.3), read strictly.
+#[must_use]
+pub fn verify_ecdsa_p256_der(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    ecdsa_p256::from_der(signature).is_ok_and(|raw| ecdsa_p256::verify(public_key, message, &raw))
+}

@@ -1,0 +1,3 @@
+// Without the module: whoever imports this hands it over.
+export { initialize, initializeAsync } from "./verifier.js";
+export * from "./public.js";
