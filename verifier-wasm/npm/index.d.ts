@@ -254,6 +254,12 @@ export function verifyInclusion(proof: Document): { ok: true } | Refused;
  */
 export function verifyConsistency(proof: Document): { ok: true } | Refused;
 
+/**
+ * The digest of the event that an entry's `payload` tells of, 64 characters of lower-case hex: what `sign` gave as `eventDigest`,
+ * unless the entry says something else than the signer was told.
+ */
+export function eventDigest(payload: Document): string;
+
 /** Verifies a bundle page by page. */
 export class BundleVerifier {
   constructor(known?: { pins?: Pins | string });

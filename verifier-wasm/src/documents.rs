@@ -2,7 +2,7 @@
 
 use ledger::{
     CheckpointEvidence, ConsistencyProof, Document, InclusionProof, Json, Known, Ledger, LedgerEvidence,
-    Lineage, Receipt, Signed, canonical,
+    Lineage, Payload, Receipt, Signed, canonical,
 };
 use serde_json::{Value, json};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
@@ -58,6 +58,14 @@ pub fn check_inclusion(proof: &str) -> Result<String, JsValue> {
 #[wasm_bindgen(js_name = checkConsistency)]
 pub fn check_consistency(proof: &str) -> Result<String, JsValue> {
     Ok(answer(document::<ConsistencyProof>(proof)?.check().map(|()| json!({}))))
+}
+
+/// The digest of the event that an entry's payload tells of, lower-case hex.
+#[wasm_bindgen(js_name = eventDigest)]
+pub fn event_digest(payload: &str) -> Result<String, JsValue> {
+    let payload = Payload::from_json(parse(payload, MALFORMED_DOCUMENT)?);
+    let payload = payload.map_err(|why| fault(MALFORMED_DOCUMENT, &why.to_string()))?;
+    Ok(hex::encode(payload.derive_event_digest()))
 }
 
 /// A document by itself, or in the API's envelope.

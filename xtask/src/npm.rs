@@ -14,7 +14,18 @@ pub(crate) fn build(sh: &Shell) -> anyhow::Result<()> {
     setup::node(sh)?;
     let wasm = setup::wasm(sh)?;
     install(sh)?;
-    verifier(sh, &wasm)
+    packages(sh, &wasm)
+}
+
+/// Every package, each after those that it needs.
+pub(crate) fn packages(sh: &Shell, wasm: &Wasm) -> anyhow::Result<()> {
+    verifier(sh, wasm)?;
+    Ok(cmd!(sh, "npm run --silent build --workspace @postq/sdk").run()?)
+}
+
+/// Their tests: in projects of their own, against the real server, in a browser.
+pub(crate) fn test(sh: &Shell) -> anyhow::Result<()> {
+    Ok(cmd!(sh, "node --test --test-reporter=spec tests/npm/").run()?)
 }
 
 /// The packages that the lock file names.
@@ -29,7 +40,7 @@ pub(crate) fn install(sh: &Shell) -> anyhow::Result<()> {
 }
 
 /// `@postq/verifier`: the same bytes from the same sources and toolchain, wherever they lie.
-pub(crate) fn verifier(sh: &Shell, wasm: &Wasm) -> anyhow::Result<()> {
+fn verifier(sh: &Shell, wasm: &Wasm) -> anyhow::Result<()> {
     let module = module(sh, wasm)?;
     let build = format!("{PACKAGE}/build");
     sh.remove_path(&build)?;

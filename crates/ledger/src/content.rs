@@ -12,7 +12,12 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::{canonical, document::Malformed};
+use crate::{
+    canonical,
+    document::{Json, Malformed},
+    sha256,
+    tree::Hash,
+};
 
 /// Nesting allowed in a caller's content: an object of scalars has depth 1.
 pub const MAX_DEPTH: usize = 8;
@@ -95,12 +100,25 @@ impl Payload {
         &self.0
     }
 
+    /// The digest of the event: SHA-256 over the canonical payload without `seq`, as whoever signed was told it.
+    #[must_use]
+    pub fn derive_event_digest(&self) -> Hash {
+        let mut event = self.0.clone();
+        if let Some(members) = event.as_object_mut() {
+            members.remove("seq");
+        }
+        sha256(&canonical(&event))
+    }
+
     pub(crate) const fn new(object: Value) -> Self {
         Self(object)
     }
 
-    /// Takes a value that was read strictly, as part of a document.
-    pub(crate) fn from_json(value: Value) -> Result<Self, Malformed> {
+    /// Takes a value that was read strictly.
+    ///
+    /// # Errors
+    /// [`Malformed`] for what is not an object, or nested too deeply.
+    pub fn from_json(Json(value): Json) -> Result<Self, Malformed> {
         if !value.is_object() {
             return Err(Malformed::new(" is not an object"));
         }

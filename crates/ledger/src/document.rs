@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeSeed};
 use serde_json::{Map, Value};
 
 use crate::{
+    Payload,
     content::{MAX_DOCUMENT_DEPTH, Strict},
     hexes::{self, HexError},
     tree::Hash,
@@ -145,8 +146,8 @@ impl Members {
         Ok(texts)
     }
 
-    pub(crate) fn value(&mut self, name: &str) -> Result<Value, Malformed> {
-        self.take(name)
+    pub(crate) fn payload(&mut self, name: &str) -> Result<Payload, Malformed> {
+        Payload::from_json(Json(self.take(name)?)).map_err(|why| why.inside(name))
     }
 
     pub(crate) fn one<T: Document>(&mut self, name: &str) -> Result<T, Malformed> {

@@ -249,7 +249,7 @@ impl Document for Entry {
             seq: members.number("seq")?,
             prev_hash_hex: members.text("prevHashHex")?,
             entry_hash_hex: members.text("entryHashHex")?,
-            payload: Payload::from_json(members.value("payload")?)?,
+            payload: members.payload("payload")?,
             created_at: members.text("createdAt")?,
         })
     }

@@ -4,6 +4,7 @@ export {
   Hasher,
   VerifierError,
   describePublicKey,
+  eventDigest,
   fromBase64,
   halves,
   hashStream,

@@ -137,6 +137,10 @@ export function verifyConsistency(proof) {
   return JSON.parse(call(() => wasm.checkConsistency(documentText(proof))));
 }
 
+export function eventDigest(payload) {
+  return call(() => wasm.eventDigest(documentText(payload)));
+}
+
 export class BundleVerifier {
   #inner;
 

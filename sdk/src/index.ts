@@ -1,0 +1,52 @@
+export { PostQ } from "./postq.js";
+export type { HybridSignInput, HybridVerifyInput, SignInput, SignStreamInput, VerifyInput, VerifyOutcome } from "./postq.js";
+export type { CallOptions, PostQOptions } from "./http.js";
+export type { List, Page } from "./pages.js";
+export type { HybridKeys } from "./hybrid-keys.js";
+export type { Ledger } from "./ledger.js";
+export type { Tokens } from "./tokens.js";
+export { OPERATIONS } from "./operations.js";
+export {
+  PostQAuthenticationError,
+  PostQConflictError,
+  PostQConnectionError,
+  PostQError,
+  PostQLedgerError,
+  PostQNotFoundError,
+  PostQPermissionError,
+  PostQRateLimitError,
+  PostQRequestError,
+  PostQServerError,
+} from "./errors.js";
+export type {
+  Algorithm,
+  ApiToken,
+  AppendRequest,
+  AuditRow,
+  Bundle,
+  ConsistencyProof,
+  CreateKeyRequest,
+  CreateTokenRequest,
+  CreateTokenResponse,
+  InclusionProof,
+  KekProvider,
+  Key,
+  KeyProvider,
+  KeyStatus,
+  KeyWithPublicKey,
+  LedgerCheckpoint,
+  LedgerEntry,
+  Lineage,
+  PqProvider,
+  Receipt,
+  RevokeKeyResponse,
+  RevokedToken,
+  RotateKeyRequest,
+  Scope,
+  SealResponse,
+  SignResponse,
+  SignatureEncoding,
+  UsageResponse,
+  VerifyResponse,
+  WhoamiResponse,
+} from "./schema.js";

@@ -1,0 +1,2 @@
+// Verification without the API: all of @postq/verifier.
+export * from "@postq/verifier";
