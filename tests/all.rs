@@ -8,6 +8,7 @@
 )]
 
 mod architecture;
+mod cli_transcripts;
 mod embedded_vault;
 mod failures;
 mod faults;

@@ -12,7 +12,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, semver::Version}
 use crate::python::root;
 
 /// What each of our packages may depend on among ours, outside its tests.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("composite", &[]),
     ("ledger", &["composite"]),
     ("vault", &["composite", "ledger"]),
@@ -22,6 +22,8 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("conformance", &["composite", "ledger", "vault"]),
     ("server", &["api", "custody-local", "store-sqlite", "vault"]),
     ("functions", &["api", "custody-local", "store-sqlite", "vault"]),
+    ("client", &[]),
+    ("cli", &["client", "composite", "ledger"]),
     ("verifier-wasm", &["composite", "ledger"]),
     ("verifier-glue", &[]),
     ("tests", &[]),

@@ -20,7 +20,7 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     let path = path.join(name);
     assert!(
         path.exists(),
-        "`{}` is not built; run `cargo xtask test`, or first `cargo build -p server -p functions --bins`",
+        "`{}` is not built; run `cargo xtask test`, or first `cargo build -p server -p functions -p cli --bins`",
         path.display()
     );
     path

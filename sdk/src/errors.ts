@@ -15,6 +15,7 @@ export interface ErrorFacts {
 
 /** Any failure of this SDK. None holds the API key, a payload or a header. */
 export class PostQError extends Error {
+  override readonly name: string = "PostQError";
   readonly code: string;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
@@ -23,7 +24,6 @@ export class PostQError extends Error {
 
   constructor(message: string, facts: ErrorFacts) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
-    this.name = new.target.name;
     this.code = facts.code;
     this.status = facts.status;
     this.requestId = facts.requestId;
@@ -33,31 +33,49 @@ export class PostQError extends Error {
 }
 
 /** The call itself is wrong (400, 413, 415, 422, or before anything was sent): the same call will fail again. */
-export class PostQRequestError extends PostQError {}
+export class PostQRequestError extends PostQError {
+  override readonly name = "PostQRequestError";
+}
 
 /** No token, or one that is not known (401). */
-export class PostQAuthenticationError extends PostQError {}
+export class PostQAuthenticationError extends PostQError {
+  override readonly name = "PostQAuthenticationError";
+}
 
 /** The token may not do that (403). */
-export class PostQPermissionError extends PostQError {}
+export class PostQPermissionError extends PostQError {
+  override readonly name = "PostQPermissionError";
+}
 
 /** There is nothing of that id in this organisation (404). */
-export class PostQNotFoundError extends PostQError {}
+export class PostQNotFoundError extends PostQError {
+  override readonly name = "PostQNotFoundError";
+}
 
 /** The state of things forbids it (409): a revoked or superseded key, an idempotency key that was used otherwise. */
-export class PostQConflictError extends PostQError {}
+export class PostQConflictError extends PostQError {
+  override readonly name = "PostQConflictError";
+}
 
 /** Too many calls (429), after all retries. */
-export class PostQRateLimitError extends PostQError {}
+export class PostQRateLimitError extends PostQError {
+  override readonly name = "PostQRateLimitError";
+}
 
 /** The service or a key provider behind it failed (5xx), after all retries. */
-export class PostQServerError extends PostQError {}
+export class PostQServerError extends PostQError {
+  override readonly name = "PostQServerError";
+}
 
 /** No answer came: the network, or a time limit, after all retries. With the same idempotency key the call can be made again. */
-export class PostQConnectionError extends PostQError {}
+export class PostQConnectionError extends PostQError {
+  override readonly name = "PostQConnectionError";
+}
 
 /** What the ledger shows is not what the vault said. Keep what you have and ask. */
-export class PostQLedgerError extends PostQError {}
+export class PostQLedgerError extends PostQError {
+  override readonly name = "PostQLedgerError";
+}
 
 export function errorOf(status: number, message: string, facts: ErrorFacts): PostQError {
   const all = { ...facts, status };
