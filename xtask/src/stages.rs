@@ -19,6 +19,8 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
         setup::node(sh)?;
         setup::chromium(sh)?;
         wasm = setup::wasm(sh)?;
+        // Every platform's crates, which what reads the lock file as a whole wants to see.
+        cmd!(sh, "cargo fetch --locked --quiet").run()?;
         npm::install(sh)
     })?;
     stages.run("format", || Ok(cmd!(sh, "cargo fmt --all --check").run()?))?;
