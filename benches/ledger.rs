@@ -35,6 +35,8 @@ const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// Events between two checkpoints.
 const NEW: usize = 100;
 const ROUNDS: usize = 15;
+/// Entries of the bundle that is checked.
+const BUNDLE: usize = 100_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -49,6 +51,13 @@ async fn main() {
     let bench =
         Bench { sealer: sealer(&store, &custody), access: access(&store, &custody, &counted), store, org };
 
+    // For measuring another verifier: the pages of one ledger, one JSON document a line.
+    if let Ok(path) = std::env::var("POSTQ_BENCH_PAGES") {
+        bench.fill(BUNDLE).await;
+        let pages = bench.pages(bench.sealed().await).await;
+        std::fs::write(path, pages.join(&b'\n')).unwrap();
+        return;
+    }
     println!("| entries | place {NEW}, ms | seal, ms | proof, ms | items read |\n|---|---|---|---|---|");
     for size in SIZES {
         bench.fill(size).await;
@@ -66,7 +75,7 @@ async fn main() {
             items = items.max(counted.items.load(Ordering::SeqCst));
         }
         println!("| {size} | {} | {} | {} | {items} |", median(place), median(seal), median(proof));
-        if size == 100_000 {
+        if size == BUNDLE {
             bench.check_bundle(size).await;
         }
     }
@@ -115,7 +124,15 @@ impl Bench {
         seal_ledger::seal_ledger(&self.sealer, &self.org, None).await.unwrap();
     }
 
-    async fn check_bundle(&self, size: usize) {
+    /// Fills up to a bundle's size and seals.
+    async fn sealed(&self) -> usize {
+        self.append(ROUNDS * NEW).await;
+        self.access.sequencer.sequence(&self.org).await.unwrap();
+        seal_ledger::seal_ledger(&self.sealer, &self.org, None).await.unwrap();
+        BUNDLE
+    }
+
+    async fn pages(&self, size: usize) -> Vec<Vec<u8>> {
         let ports = read_ledger::Ports { access: self.access.clone() };
         let mut pages = Vec::new();
         let mut since = 0;
@@ -125,6 +142,11 @@ impl Bench {
             since = page.range.as_ref().unwrap().until + 1;
             pages.push(serde_json::to_vec(&page).unwrap());
         }
+        pages
+    }
+
+    async fn check_bundle(&self, size: usize) {
+        let pages = self.pages(size).await;
         let bytes: usize = pages.iter().map(Vec::len).sum();
         let mut times = Vec::new();
         for _ in 0..5 {

@@ -2,7 +2,7 @@
 
 use xshell::{Shell, cmd};
 
-use crate::setup;
+use crate::{npm, setup};
 
 /// Composite signing and verification beside other libraries, in one run.
 pub(crate) fn composite(sh: &Shell) -> anyhow::Result<()> {
@@ -14,6 +14,17 @@ pub(crate) fn composite(sh: &Shell) -> anyhow::Result<()> {
 pub(crate) fn ledger(sh: &Shell) -> anyhow::Result<()> {
     setup::c_compiler(sh)?;
     Ok(cmd!(sh, "cargo bench --locked -p benches --bench ledger").run()?)
+}
+
+/// The verifier's npm package in Node and in a browser, beside other libraries.
+pub(crate) fn verifier(sh: &Shell) -> anyhow::Result<()> {
+    setup::c_compiler(sh)?;
+    setup::chromium(sh)?;
+    npm::build(sh)?;
+    let pages = sh.current_dir().join("target/bench-pages.jsonl");
+    println!("making a ledger of 100,000 entries");
+    cmd!(sh, "cargo bench --locked -p benches --bench ledger").env("POSTQ_BENCH_PAGES", &pages).run()?;
+    Ok(cmd!(sh, "node tests/npm/bench.js {pages}").run()?)
 }
 
 /// The server under load over loopback.

@@ -34,6 +34,8 @@ enum Command {
     BenchLedger,
     /// Measure requests a second and their latency over loopback
     BenchServer,
+    /// Measure the verifier's package in Node and in a browser beside other libraries
+    BenchVerifier,
     /// Build the JavaScript packages
     Npm,
     /// Write docs/openapi.json anew
@@ -52,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         Command::Bench => bench::composite(&sh),
         Command::BenchLedger => bench::ledger(&sh),
         Command::BenchServer => bench::server(&sh),
+        Command::BenchVerifier => bench::verifier(&sh),
         Command::Npm => npm::build(&sh),
         Command::Openapi => stages::openapi(&sh),
     }

@@ -28,7 +28,9 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
         Ok(cmd!(sh, "cargo clippy --locked --workspace --all-targets -- -D warnings").run()?)
     })?;
     stages.run("JavaScript packages", || npm::packages(sh, &wasm))?;
-    stages.run("binaries", || Ok(cmd!(sh, "cargo build --locked -p server -p functions -p cli --bins").run()?))?;
+    stages.run("binaries", || {
+        Ok(cmd!(sh, "cargo build --locked -p server -p functions -p cli --bins").run()?)
+    })?;
     stages.run("JavaScript tests", || npm::test(sh))?;
     stages.run("tests", || {
         let rounds = if long { "long" } else { "short" };

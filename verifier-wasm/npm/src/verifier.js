@@ -337,8 +337,7 @@ async function* pages(source) {
   else yield source;
 }
 
-/** Lets the page paint and answer between two pieces of work. */
+/** Lets the page paint and answer between two pieces of work: a task of its own, behind those that wait. */
 function breathe() {
-  if (typeof globalThis.scheduler?.yield === "function") return globalThis.scheduler.yield();
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
