@@ -38,6 +38,8 @@ enum Command {
     BenchVerifier,
     /// Build the JavaScript packages
     Npm,
+    /// Build the verifier's module twice from clean and compare the bytes
+    Reproducible,
     /// Write docs/openapi.json anew
     Openapi,
 }
@@ -56,6 +58,7 @@ fn main() -> anyhow::Result<()> {
         Command::BenchServer => bench::server(&sh),
         Command::BenchVerifier => bench::verifier(&sh),
         Command::Npm => npm::build(&sh),
+        Command::Reproducible => npm::reproducible(&sh),
         Command::Openapi => stages::openapi(&sh),
     }
 }

@@ -23,6 +23,27 @@ pub(crate) fn packages(sh: &Shell, wasm: &Wasm) -> anyhow::Result<()> {
     Ok(cmd!(sh, "npm run --silent build --workspace @postq/sdk").run()?)
 }
 
+/// Builds the verifier in two clean checkouts that lie elsewhere, and compares the modules byte for byte.
+pub(crate) fn reproducible(sh: &Shell) -> anyhow::Result<()> {
+    setup::node(sh)?;
+    let wasm = setup::wasm(sh)?;
+    let root = sh.current_dir();
+    let mut modules = Vec::new();
+    for checkout in ["one", "another/elsewhere"] {
+        let folder = root.join("target/reproducible").join(checkout);
+        sh.remove_path(&folder)?;
+        cmd!(sh, "git clone --quiet {root} {folder}").run()?;
+        let _there = sh.push_dir(&folder);
+        cmd!(sh, "npm ci --no-fund --no-audit --loglevel=error").run()?;
+        verifier(sh, &wasm)?;
+        modules.push(sh.read_binary_file(format!("{PACKAGE}/dist/verifier.wasm"))?);
+    }
+    let same = modules.iter().all(|module| Some(module) == modules.first());
+    anyhow::ensure!(same, "two builds of the same sources gave different modules");
+    println!("two clean builds gave the same {} bytes", modules.first().map_or(0, Vec::len));
+    Ok(())
+}
+
 /// Their tests: in projects of their own, against the real server, in a browser.
 pub(crate) fn test(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "node --test --test-reporter=spec tests/npm/").run()?)

@@ -39,6 +39,7 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
         Ok(tests.run()?)
     })?;
     if long {
+        stages.run("reproducible module", || npm::reproducible(sh))?;
         stages.run("licences and bans", || {
             let cargo_deny = setup::cargo_deny(sh)?;
             Ok(cmd!(sh, "{cargo_deny} --offline --locked check bans licenses sources").run()?)

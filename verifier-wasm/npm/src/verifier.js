@@ -192,7 +192,9 @@ export function fromBase64(base64) {
     throw new VerifierError("malformed_base64", "base64 here is that of RFC 4648 §4, with its padding");
   }
   const binary = atob(base64);
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  const data = new Uint8Array(binary.length);
+  for (let at = 0; at < data.length; at += 1) data[at] = binary.charCodeAt(at);
+  return data;
 }
 
 export function toBase64(data) {
