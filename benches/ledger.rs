@@ -54,7 +54,7 @@ async fn main() {
     // For measuring another verifier: the pages of one ledger, one JSON document a line.
     if let Ok(path) = std::env::var("POSTQ_BENCH_PAGES") {
         bench.fill(BUNDLE).await;
-        let pages = bench.pages(bench.sealed().await).await;
+        let pages = bench.pages(bench.sealed().await, 1_000).await;
         std::fs::write(path, pages.join(&b'\n')).unwrap();
         return;
     }
@@ -132,12 +132,12 @@ impl Bench {
         BUNDLE
     }
 
-    async fn pages(&self, size: usize) -> Vec<Vec<u8>> {
+    async fn pages(&self, size: usize, limit: u32) -> Vec<Vec<u8>> {
         let ports = read_ledger::Ports { access: self.access.clone() };
         let mut pages = Vec::new();
         let mut since = 0;
         while since < size as u64 {
-            let request = read_ledger::BundleRequest { since: Some(since), limit: Some(5_000) };
+            let request = read_ledger::BundleRequest { since: Some(since), limit: Some(limit) };
             let page = read_ledger::bundle(&ports, &self.caller(), &request).await.unwrap();
             since = page.range.as_ref().unwrap().until + 1;
             pages.push(serde_json::to_vec(&page).unwrap());
@@ -146,7 +146,7 @@ impl Bench {
     }
 
     async fn check_bundle(&self, size: usize) {
-        let pages = self.pages(size).await;
+        let pages = self.pages(size, 5_000).await;
         let bytes: usize = pages.iter().map(Vec::len).sum();
         let mut times = Vec::new();
         for _ in 0..5 {

@@ -56,6 +56,25 @@ fn transcripts_of_usage() {
 }
 
 #[test]
+fn the_receipt_among_the_examples_verifies_and_a_changed_file_does_not() {
+    let folder = root().join("examples/receipt");
+    let run = |program: &Path, arguments: &[&str]| {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&folder).env("HOME", home.path()).stdout(Stdio::null());
+        command.stderr(Stdio::null()).status().unwrap().code()
+    };
+    let postq = binary("postq");
+    let verify = |file: &str| {
+        run(&postq, &["verify", "--in", file, "--receipt", "hello.postq.json", "--trust", "pins.json"])
+    };
+    assert_eq!(verify("hello.txt"), Some(0));
+    assert_eq!(verify("README.md"), Some(2));
+    assert_eq!(run(&postq, &["verify", "--in", "hello.txt", "--receipt", "hello.postq.json"]), Some(2));
+    assert_eq!(run(Path::new("node"), &["check.mjs"]), Some(0));
+}
+
+#[test]
 fn a_large_file_signs_and_verifies_in_flat_memory() {
     let home = tempfile::tempdir().unwrap();
     let data = tempfile::tempdir().unwrap();

@@ -1,0 +1,9 @@
+// node check.mjs: verifies hello.txt by its receipt, offline.
+
+import { readFileSync } from "node:fs";
+import { verifyReceipt } from "@postq/verifier";
+
+const read = (name) => readFileSync(new URL(name, import.meta.url));
+const found = verifyReceipt(read("hello.postq.json"), { payload: read("hello.txt"), pins: read("pins.json").toString() });
+console.log(found);
+process.exitCode = found.ok && found.anchored.signer && found.anchored.ledger ? 0 : 2;
