@@ -1,5 +1,5 @@
 export { PostQ } from "./postq.js";
-export type { HybridSignInput, HybridVerifyInput, SignInput, SignStreamInput, VerifyInput, VerifyOutcome } from "./postq.js";
+export type { HybridSignInput, HybridVerifyInput, SignInput, SignStreamInput, VerifyInput, VerifyOutcome, VerifyStreamInput } from "./postq.js";
 export type { CallOptions, PostQOptions } from "./http.js";
 export type { List, Page } from "./pages.js";
 export type { HybridKeys } from "./hybrid-keys.js";

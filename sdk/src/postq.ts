@@ -4,7 +4,7 @@ import { HybridKeys } from "./hybrid-keys.js";
 import { type CallOptions, Http, type PostQOptions } from "./http.js";
 import { Ledger } from "./ledger.js";
 import type { Data } from "./operations.js";
-import type { SignRequest, SignResponse, VerifyRequest, VerifyResponse, WhoamiResponse } from "./schema.js";
+import type { Algorithm, SignRequest, SignResponse, VerifyRequest, VerifyResponse, WhoamiResponse } from "./schema.js";
 import { Tokens } from "./tokens.js";
 
 /** Bytes, or base64 (RFC 4648 §4, padded) as the API takes it. */
@@ -20,6 +20,8 @@ export interface SignInput extends Omit<SignRequest, "payload" | "prehash" | "co
 /** What to sign, of any size: it is hashed here and never sent. */
 export interface SignStreamInput extends Omit<SignInput, "payload" | "prehash"> {
   payload: PayloadStream;
+  /** The key's algorithm, for a token that may sign but not read keys; without it the vault is asked. */
+  algorithm?: Algorithm;
   onProgress?: (bytes: number) => void;
 }
 
@@ -35,6 +37,10 @@ export interface VerifyInput extends Omit<VerifyRequest, "payload" | "prehash" |
    */
   acceptUnlogged?: boolean;
 }
+
+/** What to verify, of any size: it is hashed here and never sent. */
+export type VerifyStreamInput = Omit<VerifyInput, "payload" | "prehash"> &
+  Pick<SignStreamInput, "payload" | "onProgress" | "algorithm">;
 
 /** What verification found. */
 export interface VerifyOutcome extends VerifyResponse {
@@ -99,10 +105,13 @@ export class PostQ {
   }
 
   /** Signs a file or a stream of any size. It is hashed here, by the hash of the key's algorithm, and stays here. */
-  async signStream({ payload, onProgress, ...input }: SignStreamInput, options: CallOptions = {}): Promise<SignResponse> {
+  async signStream(
+    { payload, onProgress, algorithm, ...input }: SignStreamInput,
+    options: CallOptions = {},
+  ): Promise<SignResponse> {
     const { hashStream } = await import("@postq/verifier");
-    const { algorithm } = await this.hybridKeys.get(input.keyId, without(options));
-    const prehash = await hashStream(algorithm, payload, progress(options, onProgress));
+    const known = algorithm ?? (await this.hybridKeys.get(input.keyId, without(options))).algorithm;
+    const prehash = await hashStream(known, payload, progress(options, onProgress));
     return this.sign({ ...input, prehash }, options);
   }
 
@@ -115,14 +124,17 @@ export class PostQ {
 
   /** Verifies a file or a stream of any size: it is hashed here and stays here. */
   async verifyStream(
-    { payload, onProgress, ...input }: Omit<VerifyInput, "payload" | "prehash"> & Pick<SignStreamInput, "payload" | "onProgress">,
+    { payload, onProgress, algorithm, ...input }: VerifyStreamInput,
     options: CallOptions = {},
   ): Promise<VerifyOutcome> {
     const { describePublicKey, hashStream } = await import("@postq/verifier");
-    const { algorithm } = input.publicKey
-      ? describePublicKey(input.publicKey)
-      : await this.hybridKeys.get(input.keyId ?? "", without(options));
-    const prehash = await hashStream(algorithm, payload, progress(options, onProgress));
+    const known =
+      algorithm ??
+      (input.publicKey
+        ? describePublicKey(input.publicKey)
+        : await this.hybridKeys.get(input.keyId ?? "", without(options))
+      ).algorithm;
+    const prehash = await hashStream(known, payload, progress(options, onProgress));
     return this.verify({ ...input, prehash }, options);
   }
 

@@ -196,6 +196,11 @@ describe("against the real server", () => {
     const made = await postq.tokens.create({ name: "ci", scopes: ["sign"] });
     const limited = new PostQ({ apiKey: made.token, baseUrl: vault.address });
     assert.deepEqual((await limited.whoami()).scopes, ["sign"]);
+    const key = await postq.hybridKeys.create({ name: "for the limited" });
+    const file = { keyId: key.id, payload: new Blob(["file"]) };
+    await assert.rejects(limited.signStream(file), (error) => error.code === "missing_scope");
+    const signed = await limited.signStream({ ...file, algorithm: key.algorithm });
+    assert.ok(offline.verify({ publicKey: key.publicKey, payload: bytes("file"), signature: signed.signature }).ok);
     await assert.rejects(limited.hybridKeys.create({ name: "no" }), (error) => error instanceof sdk.PostQPermissionError && error.code === "missing_scope");
     await postq.tokens.revoke(made.id);
     await assert.rejects(limited.whoami(), (error) => error instanceof sdk.PostQAuthenticationError && error.code === "unauthenticated");
