@@ -195,7 +195,7 @@ impl<'a> Session<'a> {
 struct Names(BTreeMap<&'static str, Vec<String>>);
 
 /// Kinds, the most particular first.
-const KINDS: [(&str, &str); 13] = [
+const KINDS: [(&str, &str); 14] = [
     ("token", r"pq_(live|test)_[a-z2-7]{58}"),
     ("key", r"key_[0-9a-z]{26}"),
     ("event", r"evt_[0-9a-z]{26}"),
@@ -205,6 +205,7 @@ const KINDS: [(&str, &str); 13] = [
     ("request", r"req_[0-9a-z]{26}"),
     ("external id", r"\bpostq-[0-9a-f]{32}\b"),
     ("time", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
+    ("prehash", r"\b[0-9a-f]{128}\b"),
     ("digest", r"\b[0-9a-f]{64}\b"),
     ("address", r"http://127\.0\.0\.1:\d+"),
     ("base64", r"[A-Za-z0-9+/]{40,}={0,2}"),

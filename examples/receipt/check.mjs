@@ -6,4 +6,5 @@ import { verifyReceipt } from "@postq/verifier";
 const read = (name) => readFileSync(new URL(name, import.meta.url));
 const found = verifyReceipt(read("hello.postq.json"), { payload: read("hello.txt"), pins: read("pins.json").toString() });
 console.log(found);
-process.exitCode = found.ok && found.anchored.signer && found.anchored.ledger ? 0 : 2;
+const good = found.ok && found.messageChecked && found.anchored.signer && found.anchored.ledger;
+process.exitCode = good ? 0 : 2;

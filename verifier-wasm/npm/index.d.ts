@@ -158,7 +158,10 @@ export interface ReceiptFindings {
    * a revocation out, and after checkpoint N it could not show one.
    */
   revocation: string;
-  /** Whether a payload, or its digest, was given and is what was signed. */
+  /** The digest that was signed, lower-case hex, by the hash that `phAlg` names. */
+  ph: string;
+  phAlg: "sha256" | "sha512";
+  /** Whether a payload, or its digest, was given and is what was signed. Without, `ok` is about the digest `ph` alone. */
   messageChecked: boolean;
   treeSize: number;
   ledgerFingerprint: string;

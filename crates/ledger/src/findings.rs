@@ -43,7 +43,7 @@ impl LineageVerified {
 }
 
 impl ReceiptVerified {
-    /// `{"org","keyId","algorithm","fingerprint","seq","issuedAt","revocation","messageChecked","treeSize",
+    /// `{"org","keyId","algorithm","fingerprint","seq","issuedAt","revocation","ph","phAlg","messageChecked","treeSize",
     /// "ledgerFingerprint","anchored"}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -55,6 +55,8 @@ impl ReceiptVerified {
             "seq": self.seq,
             "issuedAt": self.issued_at,
             "revocation": self.revocation.to_string(),
+            "ph": hex::encode(self.prehash.as_bytes()),
+            "phAlg": self.public_key.algorithm().prehash().id(),
             "messageChecked": self.message_checked,
             "treeSize": self.tree_size,
             "ledgerFingerprint": hex::encode(self.ledger_fingerprint),

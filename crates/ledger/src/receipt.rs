@@ -102,6 +102,8 @@ pub struct ReceiptVerified {
     pub issued_at: String,
     /// Beside the revocation of the key.
     pub revocation: Revocation,
+    /// The digest that was signed, by the algorithm's hash.
+    pub prehash: Prehash,
     /// Whether a payload, or its digest, was at hand and is what was signed.
     pub message_checked: bool,
     /// What pins vouch for.
@@ -169,7 +171,7 @@ impl Receipt {
         if issued.event_type != "signature.issued" || issued.subject_id != Some(self.key_id.as_str()) {
             return Err(ReceiptError::Field("eventType"));
         }
-        self.check_signature(&key, issued.data, signed)?;
+        let prehash = self.check_signature(&key, issued.data, signed)?;
 
         let revocation = match &self.revoked {
             None => Revocation::UnknownAfter(ledger.tree_size),
@@ -200,13 +202,20 @@ impl Receipt {
             seq: issued.seq,
             issued_at: issued.issued_at.to_owned(),
             revocation,
+            prehash,
             message_checked: !matches!(signed, Signed::Unknown),
             anchored,
         })
     }
 
-    /// Recomputes what the entry says of the signature, field by field, and verifies the signature over it.
-    fn check_signature(&self, key: &PublicKey, data: &Value, signed: Signed<'_>) -> Result<(), ReceiptError> {
+    /// Recomputes what the entry says of the signature, field by field, and verifies the signature over the digest that it
+    /// names, which is handed back.
+    fn check_signature(
+        &self,
+        key: &PublicKey,
+        data: &Value,
+        signed: Signed<'_>,
+    ) -> Result<Prehash, ReceiptError> {
         let algorithm = key.algorithm();
         let base64 = self.signature_base64.as_deref().ok_or(ReceiptError::NoSignature)?;
         let bytes = STANDARD.decode(base64).map_err(|_| ReceiptError::Signature)?;
@@ -247,7 +256,7 @@ impl Receipt {
         let context = context.ok_or(ReceiptError::Field("contextBase64"))?;
         let message = MessageRepresentative::derive(algorithm, &context, &prehash);
         match composite::verify(key, &message, &signature) {
-            verdict if verdict.ok() => Ok(()),
+            verdict if verdict.ok() => Ok(prehash),
             verdict => Err(ReceiptError::Verdict(verdict)),
         }
     }

@@ -256,7 +256,7 @@ function documentText(document) {
   const data = asBytes(document);
   if (data) {
     try {
-      return new TextDecoder("utf-8", { fatal: true }).decode(data);
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
     } catch {
       throw new VerifierError("malformed_document", "a document is JSON in UTF-8");
     }

@@ -94,13 +94,14 @@ pub(crate) fn check(
         ("signed by", format!("{} of {}", said("keyId"), said("org"))),
         ("algorithm", said("algorithm")),
         ("fingerprint", said("fingerprint")),
+        ("digest", format!("{} {}", said("phAlg"), said("ph"))),
         ("logged", format!("{}, entry {}", said("issuedAt"), said("seq"))),
         ("revocation", said("revocation")),
         ("ledger", said("ledgerFingerprint")),
     ];
     output.facts(&facts, &json)?;
     if !found.message_checked {
-        eprintln!("no file was given: the signature is checked over the digest that the ledger has");
+        eprintln!("no file was given: the signature is over the digest above, whatever that is of");
     }
     let outcome =
         trust::judge(found.anchored, true, &said("fingerprint"), &found.org, &said("ledgerFingerprint"));
