@@ -6,5 +6,6 @@ import { verifyReceipt } from "@postq/verifier";
 const read = (name) => readFileSync(new URL(name, import.meta.url));
 const found = verifyReceipt(read("hello.postq.json"), { payload: read("hello.txt"), pins: read("pins.json").toString() });
 console.log(found);
-const good = found.ok && found.messageChecked && found.anchored.signer && found.anchored.ledger;
+const { ok, messageChecked, anchored, revocation } = found;
+const good = ok && messageChecked && anchored.signer && anchored.ledger && revocation !== "logged after revocation";
 process.exitCode = good ? 0 : 2;

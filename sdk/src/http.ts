@@ -11,6 +11,8 @@ export interface PostQOptions {
   timeoutMs?: number;
   /** How often a call that may be repeated is repeated: 2 if left out. */
   maxRetries?: number;
+  /** Takes an http address of another machine, where anybody on the way can read the token. */
+  allowHttp?: boolean;
   /** Another `fetch` than the runtime's. */
   fetch?: typeof fetch;
 }
@@ -47,7 +49,7 @@ export class Http {
   readonly #maxRetries: number;
   readonly #fetch: typeof fetch;
 
-  constructor({ apiKey, baseUrl = DEFAULT_BASE_URL, timeoutMs = 30_000, maxRetries = 2, fetch }: PostQOptions) {
+  constructor({ apiKey, baseUrl = DEFAULT_BASE_URL, timeoutMs = 30_000, maxRetries = 2, allowHttp = false, fetch }: PostQOptions) {
     // A header that cannot be sent is named by the runtime with all that is in it.
     if (typeof apiKey !== "string" || !/^[\x21-\x7e]{8,}$/.test(apiKey)) {
       throw new PostQRequestError("`apiKey` is an API token: 8 or more printable characters without spaces", {
@@ -55,7 +57,7 @@ export class Http {
       });
     }
     this.#apiKey = apiKey;
-    this.#baseUrl = checkedUrl(baseUrl);
+    this.#baseUrl = checkedUrl(baseUrl, allowHttp);
     this.#timeoutMs = timeoutMs;
     this.#maxRetries = maxRetries;
     this.#fetch = fetch ?? globalThis.fetch.bind(globalThis);
@@ -71,7 +73,7 @@ export class Http {
     };
     let body: string | undefined;
     if (method === "POST") {
-      headers["idempotency-key"] = options.idempotencyKey ?? `sdk-${globalThis.crypto.randomUUID()}`;
+      headers["idempotency-key"] = options.idempotencyKey ?? `sdk-${randomName()}`;
       if (call.body !== undefined) {
         headers["content-type"] = "application/json";
         body = JSON.stringify(call.body);
@@ -110,6 +112,12 @@ export class Http {
   }
 }
 
+/** 128 random bits. `randomUUID` is there on secure origins alone. */
+function randomName(): string {
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 function read(response: Response, text: string): unknown {
   const requestId = response.headers.get("postq-request-id") ?? undefined;
   let body: Record<string, unknown> = {};
@@ -119,7 +127,7 @@ function read(response: Response, text: string): unknown {
   } catch {
     // Not from the vault: a proxy's page, say. What follows says so.
   }
-  if (response.ok && Object.keys(body).length > 0) return body;
+  if (response.ok && body["success"] === true && "data" in body) return body;
   if (response.ok || response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) {
     return new PostQRequestError("what answered is not a PostQ Vault; is `baseUrl` its address?", {
       code: "not_a_vault",
@@ -168,7 +176,7 @@ function seconds(header: string | null): number | undefined {
   return header !== null && /^\d+$/.test(header) ? Number(header) : undefined;
 }
 
-function checkedUrl(text: string): string {
+function checkedUrl(text: string, allowHttp: boolean): string {
   let url: URL;
   try {
     url = new URL(text);
@@ -177,6 +185,11 @@ function checkedUrl(text: string): string {
   }
   if (!["http:", "https:"].includes(url.protocol) || url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
     throw new PostQRequestError("`baseUrl` is an http(s) address without user, query or fragment", { code: "invalid_base_url" });
+  }
+  if (url.protocol === "http:" && !allowHttp && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)) {
+    throw new PostQRequestError("`baseUrl` on another machine is https: over http anybody on the way could read the token", {
+      code: "invalid_base_url",
+    });
   }
   return url.origin + url.pathname.replace(/\/+$/, "");
 }
@@ -196,5 +209,6 @@ function queryText(query: Record<string, unknown> = {}): string {
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== null) search.append(name, String(value));
   }
-  return search.size > 0 ? `?${search}` : "";
+  const text = String(search);
+  return text === "" ? "" : `?${text}`;
 }

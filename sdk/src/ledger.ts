@@ -78,10 +78,22 @@ export class Ledger {
     }
   }
 
-  /** The evidence for a signature. Give it the signature and it is complete: keep it beside what was signed. */
+  /**
+   * The evidence for a signature. Give it the signature and it is complete, and checked here to be: keep it beside what was
+   * signed.
+   *
+   * @throws {PostQLedgerError} `ledger_mismatch` where the evidence does not fit the signature
+   */
   async receipt(eventId: string, { signature, ...options }: CallOptions & { signature?: string } = {}): Promise<Receipt> {
     const receipt = (await this.#http.call("receipt", { path: { eventId } }, options)).data;
-    return signature === undefined ? receipt : { ...receipt, signatureBase64: signature };
+    if (signature === undefined) return receipt;
+    const complete = { ...receipt, signatureBase64: signature };
+    const { verifyReceipt } = await import("@postq/verifier");
+    const found = verifyReceipt(complete);
+    if (!found.ok) {
+      throw new PostQLedgerError(`the evidence for ${eventId} does not fit this signature: ${found.reason}`, { code: "ledger_mismatch" });
+    }
+    return complete;
   }
 
   /** Keys by status and tier, and signatures a day. */

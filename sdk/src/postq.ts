@@ -119,7 +119,8 @@ export class PostQ {
   async verify({ acceptUnlogged = false, ...input }: VerifyInput, options?: CallOptions): Promise<VerifyOutcome> {
     const found: VerifyResponse = (await this.#http.call("verify", { body: encoded(input) }, options)).data;
     const doubtful = found.keyStatus === "revoked" && found.logged !== true && !acceptUnlogged;
-    return { ...found, signatureOk: found.ok, ok: found.ok && !doubtful };
+    const signatureOk = found.ok && found.classicalOk && found.pqOk;
+    return { ...found, signatureOk, ok: signatureOk && !doubtful };
   }
 
   /** Verifies a file or a stream of any size: it is hashed here and stays here. */

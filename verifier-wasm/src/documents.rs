@@ -70,14 +70,8 @@ pub fn event_digest(payload: &str) -> Result<String, JsValue> {
 
 /// A document by itself, or in the API's envelope.
 pub(crate) fn document<T: Document>(json: &str) -> Result<T, JsValue> {
-    let Json(mut value) = parse(json, MALFORMED_DOCUMENT)?;
-    if let Value::Object(members) = &mut value
-        && members.contains_key("success")
-        && let Some(data) = members.remove("data")
-    {
-        value = data;
-    }
-    T::from_json(Json(value)).map_err(|why| fault(MALFORMED_DOCUMENT, &why.to_string()))
+    T::from_json(parse(json, MALFORMED_DOCUMENT)?.without_envelope())
+        .map_err(|why| fault(MALFORMED_DOCUMENT, &why.to_string()))
 }
 
 pub(crate) fn read_known(known: &str) -> Result<Known, JsValue> {

@@ -224,11 +224,8 @@ pub(crate) struct Verify {
     /// With --key: the key's algorithm, for a token that may verify but not read keys
     #[arg(long)]
     pub(crate) algorithm: Option<String>,
-    /// With --key: take a signature of a revoked key although the ledger does not have it
-    #[arg(long)]
-    pub(crate) accept_unlogged: bool,
     #[command(flatten)]
-    pub(crate) trust: TrustFile,
+    pub(crate) evidence: Evidence,
 }
 
 #[derive(Args)]
@@ -251,6 +248,18 @@ pub(crate) enum Encoding {
     Postq,
     /// The IETF draft's, with ECDSA in DER
     Lamps,
+}
+
+#[derive(Args)]
+pub(crate) struct Evidence {
+    #[command(flatten)]
+    pub(crate) trust: TrustFile,
+    /// That the receipt's ledger continues a checkpoint that you pinned: what /v1/ledger/consistency answered
+    #[arg(long, value_name = "FILE")]
+    pub(crate) consistency: Option<PathBuf>,
+    /// Take a signature of a revoked key although the ledger does not have it from before the revocation
+    #[arg(long)]
+    pub(crate) accept_unlogged: bool,
 }
 
 #[derive(Args)]
@@ -296,6 +305,9 @@ pub(crate) enum Ledger {
     Verify {
         /// What `postq ledger bundle` or the API wrote; `-` is standard input; the vault is asked if left out
         file: Option<PathBuf>,
+        /// Take a part of the ledger for good: some pages of a bundle, from a later place on
+        #[arg(long)]
+        partial: bool,
         /// Keep the newest checkpoint as a pin, if the ledger is pinned and all of it holds
         #[arg(long)]
         remember: bool,
@@ -328,7 +340,7 @@ pub(crate) enum Receipt {
         #[arg(long, value_name = "FILE")]
         sig: Option<PathBuf>,
         #[command(flatten)]
-        trust: TrustFile,
+        evidence: Evidence,
     },
 }
 

@@ -65,7 +65,7 @@ impl Vault {
 /// A list to its end, or to a limit.
 pub(crate) fn all(
     client: &Client,
-    path: &str,
+    path: &[&str],
     query: &[(&str, &str)],
     limit: &Limit,
 ) -> anyhow::Result<Vec<Value>> {

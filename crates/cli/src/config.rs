@@ -22,14 +22,21 @@ pub(crate) struct Saved {
 
 /// A client for the vault that was named.
 pub(crate) fn connect(flag: Option<&str>) -> anyhow::Result<Client> {
-    let token = match variable(TOKEN_VARIABLE) {
-        Some(token) => Token::parse(&token).context(TOKEN_VARIABLE)?,
-        None => match load()?.api_key {
-            Some(token) => Token::parse(&token).context("the saved token")?,
-            None => bail!("no API token: set {TOKEN_VARIABLE}, or run `postq auth login`"),
-        },
+    if let Some(token) = variable(TOKEN_VARIABLE) {
+        return Ok(Client::new(endpoint(flag)?, Token::parse(&token).context(TOKEN_VARIABLE)?));
+    }
+    let saved = load()?;
+    let Some(token) = saved.api_key else {
+        bail!("no API token: set {TOKEN_VARIABLE}, or run `postq auth login`");
     };
-    Ok(Client::new(endpoint(flag)?, token))
+    let endpoint = endpoint(flag)?;
+    // A token goes to the vault that it is of, and not to whatever a folder's settings name.
+    if saved.endpoint.as_deref() != Some(endpoint.to_string().as_str()) {
+        bail!(
+            "the saved token is for another endpoint than {endpoint}: set {TOKEN_VARIABLE}, or log in there"
+        );
+    }
+    Ok(Client::new(endpoint, Token::parse(&token).context("the saved token")?))
 }
 
 /// Where the vault is. What is saved is read only where nothing goes before it.
@@ -40,7 +47,7 @@ pub(crate) fn endpoint(flag: Option<&str>) -> anyhow::Result<Endpoint> {
             format!("no endpoint: give --endpoint URL, set {ENDPOINT_VARIABLE}, or run `postq auth login`")
         })?,
     };
-    Endpoint::parse(&named).with_context(|| format!("`{named}`"))
+    Ok(Endpoint::parse(&named)?)
 }
 
 /// What was saved; nothing, before the first login.

@@ -101,6 +101,14 @@ pub(crate) fn context(given: &SignedContext) -> anyhow::Result<Vec<u8>> {
     }
 }
 
+/// Refuses more than one file from standard input: the second would be found empty.
+pub(crate) fn check_stdin(files: &[Option<&Path>]) -> anyhow::Result<()> {
+    if files.iter().flatten().filter(|path| is_stdin(path)).count() > 1 {
+        bail!("only one file can come from standard input");
+    }
+    Ok(())
+}
+
 fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::Value;
 
 /// How data is printed.
@@ -51,9 +51,15 @@ impl Output {
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable(text),
         other => other.to_string(),
     }
+}
+
+/// Text that somebody else wrote, without what would move a terminal's cursor or begin a line of its own.
+pub(crate) fn printable(text: &str) -> String {
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(visible).collect()
 }
 
 /// Aligned on a terminal, separated by tabs in a pipe.
@@ -88,32 +94,49 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 /// ledger and nowhere else helps nobody.
 pub(crate) struct File<'a> {
     path: &'a Path,
-    file: tempfile::NamedTempFile,
+    to: Destination,
+}
+
+enum Destination {
+    /// Beside the file, to take its place.
+    New(tempfile::NamedTempFile),
+    /// A device, a pipe or a link: what stands there stays there.
+    There(std::fs::File),
 }
 
 impl<'a> File<'a> {
     /// Makes sure that it can be written.
     pub(crate) fn prepare(path: &'a Path) -> anyhow::Result<Self> {
         let failed = || format!("`{}` cannot be written", path.display());
+        let there = std::fs::symlink_metadata(path).is_ok_and(|about| !about.is_file());
+        if there {
+            let file =
+                std::fs::OpenOptions::new().write(true).truncate(true).open(path).with_context(failed)?;
+            return Ok(Self { path, to: Destination::There(file) });
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // The library's own error names a file that nobody knows.
         std::fs::metadata(folder).with_context(failed)?;
-        let file = tempfile::Builder::new().prefix(".postq-").tempfile_in(folder);
-        let file = file.map_err(|why| std::io::Error::from(why.kind())).with_context(failed)?;
-        if path.is_dir() {
-            bail!("{}: it is a folder", failed());
-        }
-        Ok(Self { path, file })
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".postq-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.tempfile_in(folder).map_err(|why| std::io::Error::from(why.kind()));
+        Ok(Self { path, to: Destination::New(file.with_context(failed)?) })
     }
 
     /// Writes it.
-    pub(crate) fn write(mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        let failed = || format!("`{}` cannot be written", self.path.display());
-        self.file.write_all(bytes).with_context(failed)?;
-        // A temporary file is for its owner alone; signatures and evidence are for everybody.
-        self.file.as_file().set_permissions(readable()).with_context(failed)?;
-        self.file.persist(self.path).map_err(|why| why.error).with_context(failed)?;
-        Ok(())
+    pub(crate) fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
+        let path = self.path;
+        let failed = || format!("`{}` cannot be written", path.display());
+        match self.to {
+            Destination::There(mut file) => file.write_all(bytes).with_context(failed),
+            Destination::New(mut file) => {
+                file.write_all(bytes).with_context(failed)?;
+                file.persist(path).map_err(|why| why.error).with_context(failed)?;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -122,12 +145,6 @@ pub(crate) fn raw(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(bytes)?;
     Ok(out.flush()?)
-}
-
-#[cfg(unix)]
-fn readable() -> std::fs::Permissions {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::Permissions::from_mode(0o644)
 }
 
 /// Green on a terminal.

@@ -50,6 +50,8 @@ pub(crate) fn judge(
     ledger: &str,
 ) -> Outcome {
     let mut missing = Vec::new();
+    // It stands in a command that somebody will copy.
+    let org = if org.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') { org } else { "ORG" };
     if signer_needed && !anchored.signer {
         missing.push(format!("postq trust add signer {signer}"));
     }

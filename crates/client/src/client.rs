@@ -8,7 +8,7 @@ use ureq::{
     http::{Method, Request, Response},
     tls::{RootCerts, TlsConfig},
 };
-use url::Url;
+use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -38,16 +38,29 @@ impl Endpoint {
         let url = Url::parse(text).map_err(|_| Error::Endpoint)?;
         let plain = url.username().is_empty() && url.password().is_none();
         let bare = url.query().is_none() && url.fragment().is_none();
-        if matches!(url.scheme(), "http" | "https") && url.has_host() && plain && bare {
-            Ok(Self(url))
-        } else {
-            Err(Error::Endpoint)
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain || !bare {
+            return Err(Error::Endpoint);
         }
+        let here = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        // The token would be there for everybody on the way to read.
+        if url.scheme() == "http" && !here { Err(Error::Plain) } else { Ok(Self(url)) }
     }
 
-    fn join(&self, path: &str, query: &[(&str, &str)]) -> Url {
+    /// Puts segments after the address, each of them one segment whatever it holds.
+    fn join(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
         let mut url = self.0.clone();
-        url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
+        if let Ok(mut segments) = url.path_segments_mut() {
+            // What a URL reads as "here" or "up" must be no way out of its place.
+            segments.pop_if_empty().extend(path.iter().map(|segment| match *segment {
+                "." | ".." | "" => "-",
+                segment => segment,
+            }));
+        }
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -118,7 +131,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Error> {
+    pub fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Error> {
         Ok(data(self.call(&Method::GET, path, query, None, None)?))
     }
 
@@ -126,7 +139,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn text(&self, path: &str, query: &[(&str, &str)]) -> Result<String, Error> {
+    pub fn text(&self, path: &[&str], query: &[(&str, &str)]) -> Result<String, Error> {
         self.retried(|| self.attempt(&Method::GET, &self.endpoint.join(path, query), None, None, as_text))
     }
 
@@ -134,7 +147,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn page(&self, path: &str, query: &[(&str, &str)]) -> Result<Page, Error> {
+    pub fn page(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Page, Error> {
         let mut body = self.call(&Method::GET, path, query, None, None)?;
         let next_cursor = body.pointer("/pagination/nextCursor").and_then(Value::as_str).map(str::to_owned);
         let items = match body.get_mut("data").map(Value::take) {
@@ -148,7 +161,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
+    pub fn post(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|_| Error::Random)?;
         let key = format!("cli-{}", hex::encode(random));
@@ -159,7 +172,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn delete(&self, path: &str) -> Result<Value, Error> {
+    pub fn delete(&self, path: &[&str]) -> Result<Value, Error> {
         Ok(data(self.call(&Method::DELETE, path, &[], None, None)?))
     }
 
@@ -172,7 +185,7 @@ impl Client {
     fn call(
         &self,
         method: &Method,
-        path: &str,
+        path: &[&str],
         query: &[(&str, &str)],
         body: Option<&Value>,
         idempotency_key: Option<&str>,
@@ -307,9 +320,16 @@ mod tests {
             assert_eq!(Endpoint::parse(bad), Err(Error::Endpoint), "{bad}");
         }
         let endpoint = Endpoint::parse("https://example.com/vault/").unwrap();
+        let joined = |path: &[&str]| endpoint.join(path, &[("a", "b c")]).to_string();
+        assert_eq!(joined(&["v1", "sign"]), "https://example.com/vault/v1/sign?a=b+c");
         assert_eq!(
-            endpoint.join("/v1/sign", &[("a", "b c")]).as_str(),
-            "https://example.com/vault/v1/sign?a=b+c"
+            joined(&["v1", "api-tokens", "../k"]),
+            "https://example.com/vault/v1/api-tokens/..%2Fk?a=b+c"
+        );
+        assert_eq!(joined(&["v1", "..", "%2e%2e"]), "https://example.com/vault/v1/-/%252e%252e?a=b+c");
+        assert_eq!(Endpoint::parse("http://vault.example.com"), Err(Error::Plain));
+        assert!(
+            Endpoint::parse("http://localhost:8787").is_ok() && Endpoint::parse("http://[::1]:1").is_ok()
         );
     }
 

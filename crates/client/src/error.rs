@@ -37,6 +37,11 @@ pub enum Error {
     /// An address that is none.
     #[error("an endpoint is an address such as https://vault.example.com, without user, query or fragment")]
     Endpoint,
+    /// An address to which a token would go in clear text.
+    #[error(
+        "an endpoint on another machine is reached by https: over http anybody on the way could read the token"
+    )]
+    Plain,
     /// A token that cannot be sent.
     #[error("an API token is 8 or more printable characters without spaces")]
     Token,

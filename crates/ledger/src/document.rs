@@ -19,6 +19,19 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(pub Value);
 
+impl Json {
+    /// What the API's envelope holds; a document by itself is left as it is. No document has a member `success`.
+    #[must_use]
+    pub fn without_envelope(self) -> Self {
+        match self.0 {
+            Value::Object(mut members) if members.contains_key("success") => {
+                Self(members.remove("data").unwrap_or_default())
+            }
+            document => Self(document),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Strict { depth: MAX_DOCUMENT_DEPTH }.deserialize(deserializer).map(Self)

@@ -42,6 +42,7 @@ export function describePublicKey(publicKey) {
 
 export function verify(input) {
   const { publicKey, payload, prehash, context, signature, encoding = "postq" } = options(input, "verify");
+  text(encoding, "encoding");
   const key = publicKeyText(publicKey);
   const [sure, under] = [bytesOrBase64(signature, "signature"), bytesOrNone(context, "context")];
   if ((payload === undefined) === (prehash === undefined)) {
@@ -111,7 +112,8 @@ export function verifyLineage(lineage, known = {}) {
   return JSON.parse(call(() => wasm.checkLineage(documentText(lineage), knownText(known))));
 }
 
-export function verifyReceipt(receipt, { signature, payload, prehash, ...known } = {}) {
+export function verifyReceipt(receipt, given = {}) {
+  const { signature, payload, prehash, ...known } = options(given, "verifyReceipt");
   if (payload !== undefined && prehash !== undefined) {
     throw new VerifierError("malformed_input", "give `payload` or `prehash`, not both");
   }
@@ -235,7 +237,7 @@ function gone(what) {
 
 function options(input, name) {
   if (typeof input !== "object" || input === null) {
-    throw new VerifierError("malformed_input", `${name} takes an object`);
+    throw new VerifierError("malformed_input", `${name} is given as an object`);
   }
   return input;
 }
@@ -247,7 +249,7 @@ function text(value, what) {
 
 function publicKeyText(publicKey) {
   if (typeof publicKey === "string") return publicKey;
-  if (typeof publicKey === "object" && publicKey !== null) return JSON.stringify(publicKey);
+  if (typeof publicKey === "object" && publicKey !== null) return jsonText(publicKey, "malformed_public_key");
   throw new VerifierError("malformed_public_key", "`publicKey` is the JSON string that the API gives, or what it parses to");
 }
 
@@ -261,11 +263,12 @@ function documentText(document) {
       throw new VerifierError("malformed_document", "a document is JSON in UTF-8");
     }
   }
-  if (typeof document === "object" && document !== null) return JSON.stringify(document);
+  if (typeof document === "object" && document !== null) return jsonText(document, "malformed_document");
   throw new VerifierError("malformed_document", "a document is JSON: a string, its bytes, or what it parses to");
 }
 
-function knownText({ pins, consistency }) {
+function knownText(known) {
+  const { pins, consistency } = options(known, "what you know");
   const parsed = (value, code) => {
     if (typeof value !== "string") return value;
     try {
@@ -275,7 +278,16 @@ function knownText({ pins, consistency }) {
     }
   };
   const proof = parsed(consistency, "malformed_document");
-  return JSON.stringify({ pins: parsed(pins, "malformed_pins"), consistency: proof?.success ? proof.data : proof });
+  const all = { pins: parsed(pins, "malformed_pins"), consistency: proof?.success ? proof.data : proof };
+  return jsonText(all, "malformed_pins");
+}
+
+function jsonText(value, code) {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw new VerifierError(code, `it cannot be written as JSON: ${error.message}`);
+  }
 }
 
 function asBytes(value) {

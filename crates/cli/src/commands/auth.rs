@@ -49,7 +49,7 @@ fn login(vault: &Vault, output: Output) -> anyhow::Result<Outcome> {
 }
 
 fn status(client: &Client, output: Output) -> anyhow::Result<Outcome> {
-    let found = client.get("/v1/whoami", &[])?;
+    let found = client.get(&["v1", "whoami"], &[])?;
     let scopes: Vec<String> = found["scopes"].as_array().into_iter().flatten().map(shown).collect();
     let facts = [
         ("endpoint", client.endpoint().to_string()),

@@ -23,14 +23,14 @@ pub(crate) fn run(command: Keys, vault: &Vault, output: Output) -> anyhow::Resul
         Keys::Rotate(command) => rotate(&command, vault, output),
         Keys::Revoke { id, yes } => revoke(&id, yes, vault, output),
         Keys::Lineage { id, out, trust } => {
-            let lineage = vault.client()?.get(&format!("/v1/hybrid-keys/{id}/lineage"), &[])?;
+            let lineage = vault.client()?.get(&["v1", "hybrid-keys", &id, "lineage"], &[])?;
             if let Some(path) = out {
                 File::prepare(&path)?.write(format!("{lineage}\n").as_bytes())?;
             }
-            check_lineage(&lineage, &trust, output)
+            check_lineage(&id, &lineage, &trust, output)
         }
         Keys::Audit { id, limit } => {
-            let rows = all(&vault.client()?, &format!("/v1/hybrid-keys/{id}/audit"), &[], &limit)?;
+            let rows = all(&vault.client()?, &["v1", "hybrid-keys", &id, "audit"], &[], &limit)?;
             output.rows(&["seq", "createdAt", "eventType", "actor", "id"], &rows)?;
             Ok(Outcome::Done)
         }
@@ -57,7 +57,7 @@ fn create(command: &CreateKey, vault: &Vault, output: Output) -> anyhow::Result<
     if command.allow_follow {
         body.insert("allowFollow".to_owned(), true.into());
     }
-    let key = vault.client()?.post("/v1/hybrid-keys", &body.into())?;
+    let key = vault.client()?.post(&["v1", "hybrid-keys"], &body.into())?;
     eprintln!("made an {} key, fingerprint {}", shown(&key["algorithm"]), shown(&key["fingerprint"]));
     output.value(&shown(&key["id"]), &key)?;
     Ok(Outcome::Done)
@@ -75,25 +75,25 @@ fn list(command: &ListKeys, vault: &Vault, output: Output) -> anyhow::Result<Out
     if command.include_revoked {
         query.push(("includeRevoked", "true"));
     }
-    let keys = all(&vault.client()?, "/v1/hybrid-keys", &query, &command.limit)?;
+    let keys = all(&vault.client()?, &["v1", "hybrid-keys"], &query, &command.limit)?;
     output.rows(&["id", "status", "tier", "algorithm", "createdAt", "name"], &keys)?;
     Ok(Outcome::Done)
 }
 
 fn get(id: &str, public_key: bool, pem: bool, vault: &Vault, output: Output) -> anyhow::Result<Outcome> {
     let client = vault.client()?;
-    let path = format!("/v1/hybrid-keys/{id}/public-key");
+    let path = &["v1", "hybrid-keys", id, "public-key"];
     if pem {
-        let pem = client.text(&path, &[("format", "pem")])?;
+        let pem = client.text(path, &[("format", "pem")])?;
         output.value(pem.trim_end(), &json!({"pem": pem}))?;
         return Ok(Outcome::Done);
     }
     if public_key {
-        let found = client.get(&path, &[])?;
+        let found = client.get(path, &[])?;
         output.value(&shown(&found["publicKey"]), &found)?;
         return Ok(Outcome::Done);
     }
-    let key = client.get(&format!("/v1/hybrid-keys/{id}"), &[])?;
+    let key = client.get(&["v1", "hybrid-keys", id], &[])?;
     let facts: Vec<(&str, String)> = [
         "id",
         "name",
@@ -123,7 +123,7 @@ fn rotate(command: &RotateKey, vault: &Vault, output: Output) -> anyhow::Result<
     if let Some(name) = &command.name {
         body.insert("name".to_owned(), json!(name));
     }
-    let key = vault.client()?.post(&format!("/v1/hybrid-keys/{}/rotate", command.id), &body.into())?;
+    let key = vault.client()?.post(&["v1", "hybrid-keys", &command.id, "rotate"], &body.into())?;
     eprintln!("{} signs no more; its signatures still verify", command.id);
     output.value(&shown(&key["id"]), &key)?;
     Ok(Outcome::Done)
@@ -141,23 +141,28 @@ fn revoke(id: &str, yes: bool, vault: &Vault, output: Output) -> anyhow::Result<
             bail!("nothing was revoked");
         }
     }
-    let revoked = vault.client()?.delete(&format!("/v1/hybrid-keys/{id}"))?;
+    let revoked = vault.client()?.delete(&["v1", "hybrid-keys", id])?;
     output.value(&shown(&revoked["revokedAt"]), &revoked)?;
     Ok(Outcome::Done)
 }
 
-fn check_lineage(document: &Value, trust: &TrustFile, output: Output) -> anyhow::Result<Outcome> {
+fn check_lineage(id: &str, document: &Value, trust: &TrustFile, output: Output) -> anyhow::Result<Outcome> {
     let lineage: Lineage =
         serde_json::from_value(document.clone()).context("what the vault sent is no lineage")?;
     let pins = trust::load(trust)?;
     let found = match lineage.check(&pins, None) {
         Ok(found) => found,
         Err(why) => {
-            output.value("", &json!({"ok": false, "reason": why.to_string()}))?;
+            if output.json {
+                output.value("", &json!({"ok": false, "reason": why.to_string()}))?;
+            }
             eprintln!("{}: {why}", output::bad("the lineage does not hold"));
             return Ok(Outcome::DoesNotVerify);
         }
     };
+    if found.line.key(id).is_none() {
+        bail!("the vault sent another key's lineage");
+    }
     let mut json = found.to_json();
     json["ok"] = true.into();
     let keys: Vec<Value> = json["keys"].as_array().cloned().unwrap_or_default();

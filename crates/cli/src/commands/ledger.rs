@@ -9,7 +9,9 @@ use std::{
 use anstream::eprintln;
 use anyhow::{Context, bail};
 use client::Client;
-use ledger::{Bundle, BundleError, BundleVerifier, CheckpointPin, LedgerPin, Pins};
+use ledger::{
+    Bundle, BundleError, BundleVerifier, CheckpointPin, Document, InclusionProof, Json, LedgerPin, Pins,
+};
 use serde_json::{Value, json};
 
 use super::{Vault, all};
@@ -33,12 +35,12 @@ pub(crate) fn run(command: args::Ledger, vault: &Vault, output: Output) -> anyho
                     query.push((name, value.as_str()));
                 }
             }
-            let entries = all(&vault.client()?, "/v1/ledger/entries", &query, &limit)?;
+            let entries = all(&vault.client()?, &["v1", "ledger", "entries"], &query, &limit)?;
             output.rows(&["seq", "createdAt", "eventType", "subjectId", "actorId", "id"], &entries)?;
             Ok(Outcome::Done)
         }
         args::Ledger::Seal => {
-            let sealed = vault.client()?.post("/v1/ledger/seal", &json!({}))?;
+            let sealed = vault.client()?.post(&["v1", "ledger", "seal"], &json!({}))?;
             let facts = [
                 ("entries", shown(&sealed["treeSize"])),
                 ("root", shown(&sealed["merkleRootHex"])),
@@ -48,8 +50,18 @@ pub(crate) fn run(command: args::Ledger, vault: &Vault, output: Output) -> anyho
             Ok(Outcome::Done)
         }
         args::Ledger::Proof { event } => {
-            let proof = vault.client()?.get(&format!("/v1/ledger/proof/{event}"), &[])?;
+            let proof = vault.client()?.get(&["v1", "ledger", "proof", &event], &[])?;
+            let checked: InclusionProof =
+                serde_json::from_value(proof.clone()).context("what the vault sent is no proof")?;
             output::line(&proof.to_string())?;
+            if let Err(why) = checked.check() {
+                eprintln!("{}: {why}", output::bad("the proof does not hold"));
+                return Ok(Outcome::DoesNotVerify);
+            }
+            if proof["entryId"] != event {
+                eprintln!("{}: it is of another event", output::bad("the proof does not hold"));
+                return Ok(Outcome::DoesNotVerify);
+            }
             Ok(Outcome::Done)
         }
         args::Ledger::Bundle { out, since } => {
@@ -64,8 +76,8 @@ pub(crate) fn run(command: args::Ledger, vault: &Vault, output: Output) -> anyho
             }
             Ok(Outcome::Done)
         }
-        args::Ledger::Verify { file, remember, trust } => {
-            check(file.as_deref(), remember, &trust, vault, output)
+        args::Ledger::Verify { file, remember, partial, trust } => {
+            check(file.as_deref(), Wanted { remember, partial }, &trust, vault, output)
         }
     }
 }
@@ -83,7 +95,7 @@ fn pages(
 ) -> anyhow::Result<()> {
     loop {
         let from = since.to_string();
-        let page = client.get("/v1/ledger/bundle", &[("since", &from), ("limit", PAGE)])?;
+        let page = client.get(&["v1", "ledger", "bundle"], &[("since", &from), ("limit", PAGE)])?;
         let end = page.pointer("/range/until").and_then(Value::as_u64);
         let size = page.pointer("/range/treeSize").and_then(Value::as_u64);
         each(page)?;
@@ -94,9 +106,18 @@ fn pages(
     }
 }
 
+/// What is wanted besides a verdict.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// The newest checkpoint as a pin.
+    remember: bool,
+    /// Good words for a part of the ledger.
+    partial: bool,
+}
+
 fn check(
     file: Option<&Path>,
-    remember: bool,
+    Wanted { remember, partial }: Wanted,
     trust: &TrustFile,
     vault: &Vault,
     output: Output,
@@ -107,28 +128,23 @@ fn check(
     let pins = trust::load(trust)?;
     let mut verifier = BundleVerifier::new(pins.clone());
     let mut wrong: Option<BundleError> = None;
-    let mut take = |document: Value| -> anyhow::Result<()> {
-        let document = match document {
-            Value::Object(mut members) if members.contains_key("success") => {
-                members.remove("data").unwrap_or_default()
-            }
-            other => other,
-        };
-        let page: Bundle = serde_json::from_value(document).context("this is no bundle")?;
+    let mut take = |document: Json| -> anyhow::Result<()> {
+        let page = Bundle::from_json(document.without_envelope()).context("this is no bundle")?;
         if wrong.is_none() {
             wrong = verifier.page(&page).err();
         }
         Ok(())
     };
     match file {
-        None => pages(&vault.client()?, 0, take)?,
+        None => pages(&vault.client()?, 0, |page| take(serde_json::from_value(page)?))?,
         Some(path) => {
             let reader: Box<dyn Read> = if path == Path::new("-") {
                 Box::new(std::io::stdin().lock())
             } else {
                 Box::new(File::open(path).with_context(|| format!("`{}` cannot be read", path.display()))?)
             };
-            for document in serde_json::Deserializer::from_reader(BufReader::new(reader)).into_iter() {
+            for document in serde_json::Deserializer::from_reader(BufReader::new(reader)).into_iter::<Json>()
+            {
                 let named = || format!("`{}`", path.display());
                 take(document.with_context(|| format!("`{}` is no bundle", path.display()))?)
                     .with_context(named)?;
@@ -163,13 +179,24 @@ fn check(
     ];
     output.facts(&facts, &json)?;
     let outcome = trust::judge(found.anchored, false, "", &found.org, &shown(&json["ledgerFingerprint"]));
-    if matches!(outcome, Outcome::Done) {
-        eprintln!("{}", output::good("the ledger holds, by keys that you pinned"));
-        if remember && found.complete {
-            let checkpoint = CheckpointPin { tree_size: found.tree_size, root: found.root };
-            trust::save(&remembered(pins, &found.org, &checkpoint))?;
-            eprintln!("checkpoint {} is pinned", found.tree_size);
-        }
+    if matches!(outcome, Outcome::DoesNotVerify) {
+        return Ok(outcome);
+    }
+    if !found.complete && !partial {
+        eprintln!(
+            "{}: it fits, but is not all of the ledger; --partial takes it all the same",
+            output::doubtful("a part")
+        );
+        return Ok(Outcome::DoesNotVerify);
+    }
+    let what = if found.complete { "the ledger holds" } else { "this part of the ledger holds" };
+    eprintln!("{}, by keys that you pinned", output::good(what));
+    if remember && found.complete {
+        let checkpoint = CheckpointPin { tree_size: found.tree_size, root: found.root };
+        trust::save(&remembered(pins, &found.org, &checkpoint))?;
+        eprintln!("checkpoint {} is pinned", found.tree_size);
+    } else if remember {
+        eprintln!("nothing is remembered of a part");
     }
     Ok(outcome)
 }

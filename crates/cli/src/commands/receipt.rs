@@ -6,13 +6,13 @@ use anstream::eprintln;
 use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use client::Client;
-use ledger::{Pins, Receipt, Signed};
+use ledger::{Consistency, Document, Json, Pins, Receipt, Revocation, Signed};
 use serde_json::{Value, json};
 
 use super::Vault;
 use crate::{
     Outcome,
-    args::{self, TrustFile},
+    args::{self, Evidence},
     message::{self, Digests},
     output::{self, File, Output, shown},
     trust,
@@ -30,8 +30,9 @@ pub(crate) fn run(command: args::Receipt, vault: &Vault, output: Output) -> anyh
             }
             Ok(Outcome::Done)
         }
-        args::Receipt::Verify { file, input, sig, trust } => {
-            check(&file, input.as_deref(), sig.as_deref(), &trust, output)
+        args::Receipt::Verify { file, input, sig, evidence } => {
+            message::check_stdin(&[Some(&file), input.as_deref(), sig.as_deref()])?;
+            check(&file, input.as_deref(), sig.as_deref(), &evidence, output)
         }
     }
 }
@@ -44,7 +45,7 @@ pub(crate) fn fetch(
     signature: &[u8],
     digests: Option<&Digests>,
 ) -> anyhow::Result<String> {
-    let mut receipt = parse(client.get(&format!("/v1/receipts/{event}"), &[])?)?;
+    let mut receipt = parse(client.get(&["v1", "receipts", event], &[])?)?;
     receipt.signature_base64 = Some(STANDARD.encode(signature));
     receipt
         .check(signed(digests), &Pins::default(), None)
@@ -57,27 +58,23 @@ pub(crate) fn check(
     file: &Path,
     input: Option<&Path>,
     sig: Option<&Path>,
-    trust: &TrustFile,
+    evidence: &Evidence,
     output: Output,
 ) -> anyhow::Result<Outcome> {
     let bytes = message::read(file)?;
     let named = || format!("`{}` is no receipt", file.display());
-    let document = match serde_json::from_slice(&bytes).with_context(named)? {
-        Value::Object(mut members) if members.contains_key("success") => {
-            members.remove("data").unwrap_or_default()
-        }
-        document => document,
-    };
-    let mut receipt = parse(document).with_context(named)?;
+    let document: Json = serde_json::from_slice(&bytes).with_context(named)?;
+    let mut receipt = Receipt::from_json(document.without_envelope()).with_context(named)?;
     if let Some(sig) = sig {
         receipt.signature_base64 = Some(STANDARD.encode(message::read_signature(sig)?));
     }
-    let pins = trust::load(trust)?;
+    let pins = trust::load(&evidence.trust)?;
+    let consistency = evidence.consistency.as_deref().map(consistency).transpose()?;
     let digests = match input {
         Some(input) => Some(message::hash(input, algorithm(&receipt)?)?),
         None => None,
     };
-    let found = match receipt.check(signed(digests.as_ref()), &pins, None) {
+    let found = match receipt.check(signed(digests.as_ref()), &pins, consistency.as_ref()) {
         Ok(found) => found,
         Err(why) => {
             if output.json {
@@ -103,8 +100,19 @@ pub(crate) fn check(
     if !found.message_checked {
         eprintln!("no file was given: the signature is over the digest above, whatever that is of");
     }
+    if found.revocation == Revocation::LoggedAfter && !evidence.accept_unlogged {
+        eprintln!("{}: a vault signs with no revoked key,", output::bad("logged after the revocation"));
+        eprintln!("so whoever stole the key may have made it. --accept-unlogged takes it all the same");
+        return Ok(Outcome::DoesNotVerify);
+    }
     let outcome =
         trust::judge(found.anchored, true, &said("fingerprint"), &found.org, &said("ledgerFingerprint"));
+    let has_seen = pins.ledgers.iter().any(|pin| pin.org == found.org && pin.checkpoint.is_some());
+    if has_seen && found.anchored.checkpoint.is_none() {
+        eprintln!(
+            "whether this ledger continues the checkpoint that you pinned is not shown: see --consistency"
+        );
+    }
     if matches!(outcome, Outcome::Done) {
         eprintln!("{}", output::good("the receipt holds, by keys that you pinned"));
     }
@@ -118,6 +126,12 @@ fn algorithm(receipt: &Receipt) -> anyhow::Result<composite::Algorithm> {
         Some(Ok(key)) => Ok(key.algorithm()),
         _ => bail!("the receipt does not have the key that signed"),
     }
+}
+
+fn consistency(file: &Path) -> anyhow::Result<Consistency> {
+    let named = || format!("`{}` is no consistency proof", file.display());
+    let document: Json = serde_json::from_slice(&message::read(file)?).with_context(named)?;
+    Consistency::from_json(document.without_envelope()).with_context(named)
 }
 
 fn signed(digests: Option<&Digests>) -> Signed<'_> {

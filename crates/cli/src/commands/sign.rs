@@ -5,6 +5,7 @@ use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use client::Client;
 use composite::{Algorithm, MessageRepresentative, PublicKey, Signature, verify};
+use ledger::Receipt;
 use serde_json::{Value, json};
 
 use super::{Vault, receipt};
@@ -29,7 +30,7 @@ pub(crate) fn run(command: &Sign, vault: &Vault, output: Output) -> anyhow::Resu
     }
     let out = command.out.as_deref().map(File::prepare).transpose()?;
     let receipt = command.receipt.as_deref().map(File::prepare).transpose()?;
-    let signed = client.post("/v1/sign", &body)?;
+    let signed = client.post(&["v1", "sign"], &body)?;
     let signature = check(&signed, context, &digests)?;
     let text = format!("{}\n", STANDARD.encode(&signature));
     eprintln!("signed by {}, event {}", shown(&signed["keyId"]), shown(&signed["eventId"]));
@@ -43,9 +44,14 @@ pub(crate) fn run(command: &Sign, vault: &Vault, output: Output) -> anyhow::Resu
         None => output.value(text.trim_end(), &signed)?,
     }
     if let Some(file) = receipt {
-        file.write(
-            receipt::fetch(&client, &shown(&signed["eventId"]), &signature, Some(&digests))?.as_bytes(),
-        )?;
+        let document = receipt::fetch(&client, &shown(&signed["eventId"]), &signature, Some(&digests))?;
+        let found: Receipt = serde_json::from_str(&document)?;
+        if hex::encode(found.issued.entry.payload.derive_event_digest()) != shown(&signed["eventDigest"]) {
+            bail!(
+                "the ledger does not show the signature as the vault told of it; keep the signature, and ask"
+            );
+        }
+        file.write(document.as_bytes())?;
     }
     Ok(Outcome::Done)
 }
@@ -55,7 +61,7 @@ pub(crate) fn algorithm(client: &Client, key: &str, said: Option<&str>) -> anyho
     if let Some(said) = said {
         return Ok(said.parse()?);
     }
-    let found = match client.get(&format!("/v1/hybrid-keys/{key}"), &[]) {
+    let found = match client.get(&["v1", "hybrid-keys", key], &[]) {
         Err(client::Error::Refused { code, .. }) if code == "missing_scope" => {
             bail!("this token may not read keys: give the key's algorithm by --algorithm")
         }

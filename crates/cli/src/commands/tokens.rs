@@ -18,12 +18,12 @@ pub(crate) fn run(command: Tokens, vault: &Vault, output: Output) -> anyhow::Res
             if !keys.is_empty() {
                 body["keyIds"] = json!(keys);
             }
-            let made = client.post("/v1/api-tokens", &body)?;
+            let made = client.post(&["v1", "api-tokens"], &body)?;
             eprintln!("made {}; this is the only time that it is shown", shown(&made["id"]));
             output.value(&shown(&made["token"]), &made)?;
         }
         Tokens::List { limit } => {
-            let mut tokens = all(&client, "/v1/api-tokens", &[], &limit)?;
+            let mut tokens = all(&client, &["v1", "api-tokens"], &[], &limit)?;
             if !output.json {
                 for token in &mut tokens {
                     let scopes: Vec<String> =
@@ -34,7 +34,7 @@ pub(crate) fn run(command: Tokens, vault: &Vault, output: Output) -> anyhow::Res
             output.rows(&["id", "createdAt", "name", "scopes"], &tokens)?;
         }
         Tokens::Revoke { id } => {
-            let revoked = client.delete(&format!("/v1/api-tokens/{id}"))?;
+            let revoked = client.delete(&["v1", "api-tokens", &id])?;
             output.value(&shown(&revoked["revokedAt"]), &revoked)?;
         }
     }

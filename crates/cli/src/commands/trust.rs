@@ -29,8 +29,19 @@ pub(crate) fn run(command: Trust, output: Output) -> anyhow::Result<Outcome> {
                 bail!("`{org}` is no organisation; its id begins with org_");
             }
             let checkpoint = checkpoint.as_deref().map(parse_checkpoint).transpose()?;
-            let pin = LedgerPin { org, fingerprint: digest(&fingerprint)?, checkpoint };
-            pins.ledgers.retain(|old| (&old.org, old.fingerprint) != (&pin.org, pin.fingerprint));
+            let mut pin = LedgerPin { org, fingerprint: digest(&fingerprint)?, checkpoint };
+            let same = |old: &LedgerPin| (&old.org, old.fingerprint) == (&pin.org, pin.fingerprint);
+            let seen = pins.ledgers.iter().find(|old| same(old)).and_then(|old| old.checkpoint.clone());
+            if let (Some(seen), Some(named)) = (&seen, &pin.checkpoint)
+                && named.tree_size < seen.tree_size
+            {
+                bail!(
+                    "a checkpoint of {} entries is pinned already; `postq trust remove` first",
+                    seen.tree_size
+                );
+            }
+            pins.ledgers.retain(|old| !same(old));
+            pin.checkpoint = pin.checkpoint.or(seen);
             pins.ledgers.push(pin);
             save(&pins)?;
         }
