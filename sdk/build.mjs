@@ -1,12 +1,17 @@
 // Puts `dist/` together: TypeScript's declarations, and one file each for ES modules and CommonJS.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 process.chdir(fileURLToPath(new URL(".", import.meta.url)));
+if (process.argv.includes("--check")) {
+  if (existsSync("dist/offline.cjs")) process.exit(0);
+  console.error("dist is not built; run `cargo xtask npm`");
+  process.exit(1);
+}
 rmSync("dist", { recursive: true, force: true });
 
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");

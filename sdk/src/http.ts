@@ -5,7 +5,7 @@ import { OPERATIONS, type OperationId, type Success } from "./operations.js";
 export interface PostQOptions {
   /** An API token, `pq_live_…` or `pq_test_…`. */
   apiKey: string;
-  /** Where the API is, without `/v1`. */
+  /** Where the API is, without `/v1`: https://api.postq.dev if left out. */
   baseUrl?: string;
   /** How long one attempt may take, in milliseconds: 30,000 if left out. */
   timeoutMs?: number;
@@ -33,7 +33,6 @@ interface Call {
   path?: Record<string, string>;
   query?: Record<string, unknown>;
   body?: unknown;
-  accept?: string;
 }
 
 const DEFAULT_BASE_URL = "https://api.postq.dev";
@@ -49,7 +48,12 @@ export class Http {
   readonly #maxRetries: number;
   readonly #fetch: typeof fetch;
 
-  constructor({ apiKey, baseUrl = DEFAULT_BASE_URL, timeoutMs = 30_000, maxRetries = 2, allowHttp = false, fetch }: PostQOptions) {
+  constructor(options: PostQOptions) {
+    const { apiKey, baseUrl = DEFAULT_BASE_URL, timeoutMs = 30_000, maxRetries = 2, allowHttp = false, fetch } = options;
+    // A variable that is not set must not send the token elsewhere.
+    if ("baseUrl" in options && options.baseUrl === undefined) {
+      throw new PostQRequestError("`baseUrl` is undefined; leave it out for " + DEFAULT_BASE_URL, { code: "invalid_base_url" });
+    }
     // A header that cannot be sent is named by the runtime with all that is in it.
     if (typeof apiKey !== "string" || !/^[\x21-\x7e]{8,}$/.test(apiKey)) {
       throw new PostQRequestError("`apiKey` is an API token: 8 or more printable characters without spaces", {
@@ -69,7 +73,7 @@ export class Http {
     const url = this.#baseUrl + filled(template, call.path) + queryText(call.query);
     const headers: Record<string, string> = {
       authorization: `Bearer ${this.#apiKey}`,
-      accept: call.accept ?? "application/json",
+      accept: "application/json",
     };
     let body: string | undefined;
     if (method === "POST") {

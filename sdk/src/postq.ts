@@ -10,11 +10,14 @@ import { Tokens } from "./tokens.js";
 /** Bytes, or base64 (RFC 4648 §4, padded) as the API takes it. */
 export type BytesOrBase64 = Uint8Array | string;
 
-/** What to sign. Exactly one of `payload` and `prehash`. */
+/**
+ * What to sign. Exactly one of `payload` and `prehash`. Payload and context are bytes: text is
+ * `new TextEncoder().encode(text)`, and for base64 there is `hybridSign`.
+ */
 export interface SignInput extends Omit<SignRequest, "payload" | "prehash" | "context"> {
-  payload?: BytesOrBase64;
+  payload?: Uint8Array;
   prehash?: BytesOrBase64;
-  context?: BytesOrBase64;
+  context?: Uint8Array;
 }
 
 /** What to sign, of any size: it is hashed here and never sent. */
@@ -27,9 +30,9 @@ export interface SignStreamInput extends Omit<SignInput, "payload" | "prehash"> 
 
 /** What to verify. Exactly one of `payload` and `prehash`, and of `keyId` and `publicKey`. */
 export interface VerifyInput extends Omit<VerifyRequest, "payload" | "prehash" | "context" | "signature"> {
-  payload?: BytesOrBase64;
+  payload?: Uint8Array;
   prehash?: BytesOrBase64;
-  context?: BytesOrBase64;
+  context?: Uint8Array;
   signature: BytesOrBase64;
   /**
    * Takes a signature of a revoked key for good although the ledger does not have it. Whoever stole the key may have made
@@ -109,6 +112,7 @@ export class PostQ {
     { payload, onProgress, algorithm, ...input }: SignStreamInput,
     options: CallOptions = {},
   ): Promise<SignResponse> {
+    keepErrors(payload);
     const { hashStream } = await import("@postq/verifier");
     const known = algorithm ?? (await this.hybridKeys.get(input.keyId, without(options))).algorithm;
     const prehash = await hashStream(known, payload, progress(options, onProgress));
@@ -116,8 +120,12 @@ export class PostQ {
   }
 
   /** Verifies by the API, which writes it to the ledger. Scope `verify`. A signature that does not hold is no error. */
-  async verify({ acceptUnlogged = false, ...input }: VerifyInput, options?: CallOptions): Promise<VerifyOutcome> {
-    const found: VerifyResponse = (await this.#http.call("verify", { body: encoded(input) }, options)).data;
+  async verify({ acceptUnlogged, ...input }: VerifyInput, options?: CallOptions): Promise<VerifyOutcome> {
+    return this.#verify(encoded(input), acceptUnlogged, options);
+  }
+
+  async #verify(body: VerifyRequest, acceptUnlogged = false, options?: CallOptions): Promise<VerifyOutcome> {
+    const found: VerifyResponse = (await this.#http.call("verify", { body }, options)).data;
     const doubtful = found.keyStatus === "revoked" && found.logged !== true && !acceptUnlogged;
     const signatureOk = found.ok && found.classicalOk && found.pqOk;
     return { ...found, signatureOk, ok: signatureOk && !doubtful };
@@ -128,6 +136,7 @@ export class PostQ {
     { payload, onProgress, algorithm, ...input }: VerifyStreamInput,
     options: CallOptions = {},
   ): Promise<VerifyOutcome> {
+    keepErrors(payload);
     const { describePublicKey, hashStream } = await import("@postq/verifier");
     const known =
       algorithm ??
@@ -144,17 +153,18 @@ export class PostQ {
     { payloadBase64, contextBase64, ...input }: HybridSignInput,
     options?: CallOptions,
   ): Promise<SignResponse & { signatureBase64: string }> {
-    const signed = await this.sign({ ...input, payload: payloadBase64, ...optional("context", contextBase64) }, options);
+    const body = { ...input, payload: payloadBase64, ...optional("context", contextBase64) };
+    const signed: SignResponse = (await this.#http.call("sign", { body }, options)).data;
     return { ...signed, signatureBase64: signed.signature };
   }
 
   /** `hybridVerify({keyId, payloadBase64, signatureBase64})` gives `{ok, …}`. */
   hybridVerify(
-    { payloadBase64, signatureBase64, contextBase64, ...input }: HybridVerifyInput,
+    { payloadBase64, signatureBase64, contextBase64, acceptUnlogged, ...input }: HybridVerifyInput,
     options?: CallOptions,
   ): Promise<VerifyOutcome> {
     const body = { ...input, payload: payloadBase64, signature: signatureBase64, ...optional("context", contextBase64) };
-    return this.verify(body, options);
+    return this.#verify(body, acceptUnlogged, options);
   }
 
   /** Whose token this is, and what it may do. */
@@ -169,13 +179,25 @@ export class PostQ {
 }
 
 /** Bytes as the API takes them. */
-function encoded<Input extends object>(input: Input): Record<string, unknown> {
+function encoded<Body>(input: object): Body {
   const body = { ...input } as Record<string, unknown>;
+  for (const name of ["payload", "context"]) {
+    // "test" is text to whoever wrote it, and three other bytes to who reads it as base64.
+    if (typeof body[name] === "string") {
+      throw new PostQRequestError(`\`${name}\` is bytes; of text, \`new TextEncoder().encode(text)\``, { code: "invalid_request" });
+    }
+  }
   for (const name of ["payload", "prehash", "context", "signature"]) {
     const value = body[name];
     if (value instanceof Uint8Array) body[name] = base64(value);
   }
-  return body;
+  return body as Body;
+}
+
+/** Node's streams tell of an error once; whoever is not listening yet loses the process, and is told again when they read. */
+function keepErrors(payload: PayloadStream): void {
+  const stream = payload as { on?: unknown };
+  if (typeof stream.on === "function") stream.on("error", () => {});
 }
 
 function base64(bytes: Uint8Array): string {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -106,6 +107,26 @@ describe("against the real server", () => {
     assert.equal((await offline.verifyStream({ publicKey: key.publicKey, payload: pieces, signature: signed.signature })).ok, true);
     const other = await offline.verifyStream({ publicKey: key.publicKey, payload: pieces.slice(1), signature: signed.signature });
     assert.equal(other.ok, false);
+  });
+
+  test("what is no payload is refused before anything is signed", async () => {
+    const key = await postq.hybridKeys.create({ name: "careful" });
+    const spent = (function* () {
+      yield bytes("x");
+    })();
+    for (const _ of spent);
+    const used = new Response("x");
+    await used.text();
+    for (const payload of [spent, [], used, new Response("not found", { status: 404 })]) {
+      await assert.rejects(postq.signStream({ keyId: key.id, payload }), (error) => error.code === "malformed_input");
+    }
+    await assert.rejects(postq.signStream({ keyId: key.id, payload: createReadStream("no such file") }), /ENOENT/);
+    for (const wrong of [{ payload: "test" }, { payload: bytes("x"), context: "test" }]) {
+      await assert.rejects(postq.sign({ keyId: key.id, ...wrong }), (error) => error instanceof sdk.PostQRequestError);
+    }
+    const events = (await postq.hybridKeys.audit(key.id)).items.map(({ eventType }) => eventType);
+    assert.deepEqual(events, ["key.created"]);
+    assert.throws(() => new PostQ({ apiKey: vault.token, baseUrl: undefined }), (error) => error.code === "invalid_base_url");
   });
 
   test("many payloads, a few at a time, and one bad one takes none along", async () => {
@@ -282,7 +303,7 @@ describe("against servers that fail", () => {
         else answer(response, 200, { success: true, data: { signature: "AA==" } });
       },
       async (baseUrl) => {
-        const signed = await new PostQ({ apiKey: "pq_live_made_up", baseUrl }).sign({ keyId: "key_1", payload: "AA==" });
+        const signed = await new PostQ({ apiKey: "pq_live_made_up", baseUrl }).sign({ keyId: "key_1", payload: bytes("x") });
         assert.equal(signed.signature, "AA==");
       },
     );
@@ -301,7 +322,7 @@ describe("against servers that fail", () => {
         },
         async (baseUrl) => {
           const postq = new PostQ({ apiKey: "pq_live_made_up", baseUrl });
-          await assert.rejects(postq.sign({ keyId: "key_1", payload: "AA==" }), (error) => error.code === code && error.requestId === "req_1");
+          await assert.rejects(postq.sign({ keyId: "key_1", payload: bytes("x") }), (error) => error.code === code && error.requestId === "req_1");
         },
       );
       assert.equal(calls, 1, `${status} ${code}`);
@@ -356,7 +377,7 @@ describe("against servers that fail", () => {
       assert.throws(() => new PostQ(options), show);
     }
     const postq = new PostQ({ apiKey, baseUrl: "http://127.0.0.1:1", maxRetries: 0 });
-    await assert.rejects(postq.sign({ keyId: "key_1", payload: base64("secret payload") }), show);
+    await assert.rejects(postq.sign({ keyId: "key_1", payload: bytes("secret payload") }), show);
     show(postq);
     shown.push(JSON.stringify(postq));
     assert.equal(shown.length, 7);

@@ -38,6 +38,9 @@ test("every code of a VerifierError has its reason", () => {
     throws(() => verify({ ...input, ...wrong }), "malformed_input");
   }
   throws(() => verify(null), "malformed_input");
+  throws(() => verify({ ...input, contxt: new Uint8Array() }), "malformed_input");
+  throws(() => verifier.verifyReceipt("{}", { paylod: new Uint8Array() }), "malformed_input");
+  throws(() => verifier.verifyReceipt("{}", { payload: undefined }), "malformed_input");
   throws(() => verifier.verifyReceipt("{}", null), "malformed_input");
   throws(() => verifier.verifyLineage("{}", null), "malformed_input");
   const circular = {};
@@ -67,6 +70,9 @@ test("pieces hash as the whole does, however they come", async () => {
   assert.equal(verify({ ...input, payload: undefined, prehash: whole }).ok, true);
   const streams = [new Blob([input.payload]), new Response(input.payload), new Blob([input.payload]).stream(), [input.payload], input.payload.buffer.slice(0)];
   for (const payload of streams) assert.equal((await verifier.verifyStream({ ...input, payload })).ok, true);
+  assert.equal((await verifier.hashStream(vector.algorithm, new Uint8Array())).length, 32);
+  assert.equal((await verifier.hashStream(vector.algorithm, new Blob())).length, 32);
+  await assert.rejects(verifier.hashStream(vector.algorithm, []), (error) => error.code === "malformed_input");
   await assert.rejects(verifier.verifyStream({ ...input, payload: 7 }), (error) => error.code === "malformed_input");
   const reason = new Error("enough");
   const endless = (function* () {

@@ -35,7 +35,10 @@ export interface LedgerPin {
   org: string;
   /** The fingerprint of any of its ledger keys, 64 characters of lower-case hex. */
   fingerprint: string;
-  /** Better still: the last checkpoint that you saw. A ledger that does not continue it is refused as a fork. */
+  /**
+   * Better still: the last checkpoint that you saw. A ledger that is shown not to continue it is refused as a fork; where
+   * nothing shows either, `anchored.checkpoint` is null, and a consistency proof is what is missing.
+   */
   checkpoint?: { treeSize: number; merkleRootHex: string };
 }
 
@@ -93,7 +96,10 @@ interface SignatureInput {
 export type VerifyInput = SignatureInput &
   ({ payload: Bytes; prehash?: undefined } | { prehash: Bytes | string; payload?: undefined });
 
-/** A payload that comes in pieces. */
+/**
+ * A payload that comes in pieces. A stream of which nothing comes is refused: it was read before. An empty payload is
+ * `new Uint8Array()`, or an empty Blob.
+ */
 export type PayloadStream =
   | Bytes
   | Blob

@@ -41,7 +41,7 @@ export function describePublicKey(publicKey) {
 }
 
 export function verify(input) {
-  const { publicKey, payload, prehash, context, signature, encoding = "postq" } = options(input, "verify");
+  const { publicKey, payload, prehash, context, signature, encoding = "postq" } = options(input, "verify", SIGNATURE);
   text(encoding, "encoding");
   const key = publicKeyText(publicKey);
   const [sure, under] = [bytesOrBase64(signature, "signature"), bytesOrNone(context, "context")];
@@ -58,7 +58,7 @@ export function verify(input) {
 }
 
 export async function verifyStream(input, { signal, onProgress } = {}) {
-  const { payload, ...rest } = options(input, "verifyStream");
+  const { payload, ...rest } = options(input, "verifyStream", SIGNATURE);
   const { algorithm } = describePublicKey(rest.publicKey);
   return verify({ ...rest, prehash: await hashStream(algorithm, payload, { signal, onProgress }) });
 }
@@ -66,15 +66,23 @@ export async function verifyStream(input, { signal, onProgress } = {}) {
 export async function hashStream(algorithm, source, { signal, onProgress } = {}) {
   const hasher = new Hasher(algorithm);
   try {
-    let total = 0;
+    let [total, pieces] = [0, 0];
     for await (const chunk of chunks(source)) {
       signal?.throwIfAborted();
       const piece = bytes(chunk, "a chunk of the payload");
       hasher.update(piece);
       total += piece.length;
+      pieces += 1;
       onProgress?.(total);
     }
     signal?.throwIfAborted();
+    const empty = typeof Blob === "function" && source instanceof Blob && source.size === 0;
+    if (pieces === 0 && !empty) {
+      throw new VerifierError(
+        "malformed_input",
+        "nothing came: the payload's stream was read before; an empty payload is `new Uint8Array()`",
+      );
+    }
     return hasher.digest();
   } finally {
     hasher.free();
@@ -113,7 +121,13 @@ export function verifyLineage(lineage, known = {}) {
 }
 
 export function verifyReceipt(receipt, given = {}) {
-  const { signature, payload, prehash, ...known } = options(given, "verifyReceipt");
+  const { signature, payload, prehash, ...known } = options(given, "verifyReceipt", RECEIPT);
+  for (const name of ["payload", "prehash"]) {
+    // What was meant to be checked and is not there must not pass for what nobody meant to check.
+    if (name in given && given[name] === undefined) {
+      throw new VerifierError("malformed_input", `\`${name}\` is undefined; leave it out to check the receipt without it`);
+    }
+  }
   if (payload !== undefined && prehash !== undefined) {
     throw new VerifierError("malformed_input", "give `payload` or `prehash`, not both");
   }
@@ -146,7 +160,8 @@ export function eventDigest(payload) {
 export class BundleVerifier {
   #inner;
 
-  constructor({ pins } = {}) {
+  constructor(given = {}) {
+    const { pins } = options(given, "BundleVerifier", ["pins"]);
     this.#inner = call(() => new wasm.BundleVerifier(knownText({ pins })));
   }
 
@@ -170,7 +185,8 @@ export class BundleVerifier {
   }
 }
 
-export async function verifyBundle(source, { pins, signal, onProgress } = {}) {
+export async function verifyBundle(source, given = {}) {
+  const { pins, signal, onProgress } = options(given, "verifyBundle", ["pins", "signal", "onProgress"]);
   const verifier = new BundleVerifier({ pins });
   try {
     let entries = 0;
@@ -235,9 +251,18 @@ function gone(what) {
   throw new VerifierError("malformed_input", `this ${what} is finished; make another`);
 }
 
-function options(input, name) {
+const SIGNATURE = ["publicKey", "payload", "prehash", "context", "signature", "encoding"];
+const KNOWN = ["pins", "consistency"];
+const RECEIPT = [...KNOWN, "signature", "payload", "prehash"];
+
+/** An option that is not known is a check that its caller believes is made. */
+function options(input, name, allowed) {
   if (typeof input !== "object" || input === null) {
     throw new VerifierError("malformed_input", `${name} is given as an object`);
+  }
+  const unknown = Object.keys(input).find((option) => !allowed.includes(option));
+  if (unknown !== undefined) {
+    throw new VerifierError("malformed_input", `\`${unknown}\` is no option of ${name}; it knows ${allowed.join(", ")}`);
   }
   return input;
 }
@@ -268,7 +293,7 @@ function documentText(document) {
 }
 
 function knownText(known) {
-  const { pins, consistency } = options(known, "what you know");
+  const { pins, consistency } = options(known, "what you know", KNOWN);
   const parsed = (value, code) => {
     if (typeof value !== "string") return value;
     try {
@@ -319,7 +344,13 @@ function bytesOrBase64(value, what) {
 
 async function* chunks(source) {
   if (typeof Blob === "function" && source instanceof Blob) source = source.stream();
-  else if (typeof Response === "function" && source instanceof Response) source = source.body ?? [];
+  else if (typeof Response === "function" && source instanceof Response) {
+    if (!source.ok || source.bodyUsed) {
+      const why = source.ok ? "its body was read before" : `its status is ${source.status}`;
+      throw new VerifierError("malformed_input", `the response is not the payload: ${why}`);
+    }
+    source = source.body ?? [];
+  }
   const data = asBytes(source);
   if (data) {
     yield data;
