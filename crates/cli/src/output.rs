@@ -110,8 +110,7 @@ impl<'a> File<'a> {
         let failed = || format!("`{}` cannot be written", path.display());
         let there = std::fs::symlink_metadata(path).is_ok_and(|about| !about.is_file());
         if there {
-            let file =
-                std::fs::OpenOptions::new().write(true).truncate(true).open(path).with_context(failed)?;
+            let file = std::fs::OpenOptions::new().write(true).open(path).with_context(failed)?;
             return Ok(Self { path, to: Destination::There(file) });
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -130,7 +129,13 @@ impl<'a> File<'a> {
         let path = self.path;
         let failed = || format!("`{}` cannot be written", path.display());
         match self.to {
-            Destination::There(mut file) => file.write_all(bytes).with_context(failed),
+            Destination::There(mut file) => {
+                // Behind a link there may be a file, whose old content stays until there is new.
+                if file.metadata().is_ok_and(|about| about.is_file()) {
+                    file.set_len(0).with_context(failed)?;
+                }
+                file.write_all(bytes).with_context(failed)
+            }
             Destination::New(mut file) => {
                 file.write_all(bytes).with_context(failed)?;
                 file.persist(path).map_err(|why| why.error).with_context(failed)?;

@@ -44,7 +44,11 @@ pub(crate) fn run(command: &Sign, vault: &Vault, output: Output) -> anyhow::Resu
         None => output.value(text.trim_end(), &signed)?,
     }
     if let Some(file) = receipt {
-        let document = receipt::fetch(&client, &shown(&signed["eventId"]), &signature, Some(&digests))?;
+        let event = shown(&signed["eventId"]);
+        let fetched = receipt::fetch(&client, &event, &signature, Some(&digests));
+        let document = fetched.inspect_err(|_| {
+            eprintln!("it is signed; its receipt can be had later: postq receipt get {event} --sig FILE");
+        })?;
         let found: Receipt = serde_json::from_str(&document)?;
         if hex::encode(found.issued.entry.payload.derive_event_digest()) != shown(&signed["eventDigest"]) {
             bail!(
