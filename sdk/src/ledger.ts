@@ -65,7 +65,7 @@ export class Ledger {
 
   /**
    * The bundle's pages to the end, as `verifyBundle` of `@postq/sdk/offline` takes them. A page of 1,000 entries is verified in
-   * some 25 ms, so a browser stays responsive; 5,000 is the most.
+   * some 30 ms, so a browser stays responsive; 5,000 is the most.
    */
   async *bundlePages(query: { since?: number; limit?: number } = {}, options?: CallOptions): AsyncGenerator<Bundle> {
     const { limit = 1000 } = query;
