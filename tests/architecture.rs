@@ -12,9 +12,10 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, semver::Version}
 use crate::python::root;
 
 /// What each of our packages may depend on among ours, outside its tests.
-const MAY_USE: [(&str, &[&str]); 16] = [
-    ("composite", &[]),
-    ("ledger", &["composite"]),
+const MAY_USE: [(&str, &[&str]); 17] = [
+    ("canonical-json", &[]),
+    ("composite", &["canonical-json"]),
+    ("ledger", &["canonical-json", "composite"]),
     ("vault", &["composite", "ledger"]),
     ("api", &["vault"]),
     ("custody-local", &["composite", "ledger", "vault"]),
@@ -87,7 +88,7 @@ fn dependencies_go_only_downward() {
 #[test]
 fn formats_know_no_io_no_async_no_randomness() {
     for target in [WASM, NATIVE] {
-        for format in ["composite", "ledger", "verifier-wasm"] {
+        for format in ["canonical-json", "composite", "ledger", "verifier-wasm"] {
             let linked = linked(format, target);
             for never in ["tokio", "futures", "rusqlite", "hyper", "reqwest", "jiff", "time", "ulid", "rand"]
             {

@@ -21,7 +21,7 @@ use axum::{
     http::{Request, header},
 };
 use http_body_util::BodyExt;
-use ledger::{EventType, Pins};
+use ledger::{EventType, Json, Pins};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use vault::store::{SealedRecord, StoreError};
@@ -288,10 +288,14 @@ async fn judge(seed: u64, world: &World) {
     let mut effects: BTreeMap<String, usize> = BTreeMap::new();
     for event in &events {
         let name = match event.event_type {
-            EventType::SignatureIssued => {
-                event.data["metadata"]["step"].as_str().map(|step| format!("sign {step}"))
+            EventType::SignatureIssued => event
+                .data
+                .get("metadata")
+                .and_then(|noted| noted.get("step")?.as_str())
+                .map(|step| format!("sign {step}")),
+            EventType::Custom => {
+                event.data.get("name").and_then(Json::as_str).map(|name| format!("append {name}"))
             }
-            EventType::Custom => event.data["name"].as_str().map(|name| format!("append {name}")),
             _ => None,
         };
         if let Some(name) = name {
@@ -316,7 +320,7 @@ async fn judge(seed: u64, world: &World) {
     let withheld: BTreeSet<&str> = events
         .iter()
         .filter(|event| event.event_type == EventType::SignatureWithheld)
-        .map(|event| event.data["eventId"].as_str().unwrap())
+        .map(|event| event.data.get("eventId").and_then(Json::as_str).unwrap())
         .collect();
     for (name, begun, ended, data) in &told.signatures {
         let id = data["eventId"].as_str().unwrap();
@@ -327,7 +331,11 @@ async fn judge(seed: u64, world: &World) {
             data["signature"].as_str().unwrap(),
         );
         let digest = hex::encode(ledger::sha256(&signature.unwrap()));
-        assert_eq!(event.data["signatureSha256"], digest, "seed {seed}: {name} was released unlogged");
+        assert_eq!(
+            event.data.get("signatureSha256").and_then(Json::as_str),
+            Some(digest.as_str()),
+            "seed {seed}: {name} was released unlogged"
+        );
         assert!(!withheld.contains(id), "seed {seed}: {name} was withheld, and left");
         let key = data["keyId"].as_str().unwrap();
         if let Some((asked, acknowledged)) = told.revoked.get(key) {

@@ -164,7 +164,7 @@ impl Vault {
         entries
             .iter()
             .map(|entry| {
-                let mut payload = entry.payload.as_value().clone();
+                let mut payload = serde_json::to_value(&entry.payload).unwrap();
                 let members = payload.as_object_mut().unwrap();
                 assert_eq!(members.remove("v"), Some(json!(1)));
                 assert_eq!(members.remove("seq"), Some(json!(entry.seq)));

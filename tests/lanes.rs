@@ -7,8 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use ledger::{Entry, Event, EventType, NO_ENTRY, TileId};
-use serde_json::json;
+use ledger::{Entry, Event, EventType, Json, NO_ENTRY, TileId};
 use vault::{
     id::{EventId, KeyId, OrgId},
     sequencing::Sequencer,
@@ -162,7 +161,7 @@ async fn run(seed: u64, who: Who) -> usize {
         actor_id: "apk_1".into(),
         subject_id: Some(key.into()),
         issued_at: "2026-01-01T00:00:00.000Z".into(),
-        data: json!({}),
+        data: Json::object([]),
     };
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..24 {

@@ -135,7 +135,7 @@ fn a_receipt_is_checked_field_by_field() {
     ] {
         let mut lying = OwnLedger::new("org_real");
         let (_, signature) = lying.issue(&key, b"hello");
-        let mut data = lying.entries.pop().unwrap().payload.as_value()["data"].clone();
+        let mut data = serde_json::to_value(&lying.entries.pop().unwrap().payload).unwrap()["data"].take();
         data[field] = wrong;
         let seq = lying.append(EventType::SignatureIssued, Some(&key.id), data);
         lying.seal(2);
@@ -182,7 +182,7 @@ fn a_whole_vault_that_somebody_made_up_is_never_anchored() {
         let statement = statement("org_real", old, new);
         let by_forger = forger.sign(&statement.signing_input(forger.public.algorithm()));
         let mut ledger = OwnLedger::new("org_forged");
-        let seq = ledger.append(EventType::KeyRotated, Some(&old.id), statement.event_data());
+        let seq = ledger.append(EventType::KeyRotated, Some(&old.id), json!(statement.event_data()));
         ledger.seal(2);
         let lineage = Lineage {
             org: "org_real".into(),

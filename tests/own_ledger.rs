@@ -6,9 +6,9 @@ use composite::{
     SigningInput,
 };
 use ledger::{
-    Bundle, Checkpoint, CheckpointBody, Entry, Event, EventType, LedgerEvidence, LineageKey, LoggedEntry,
-    NO_ENTRY, Party, Receipt, SUCCESSION_TYPE, SigningKey, Statement, Succession, TileId, Tiles, sha256,
-    tree,
+    Bundle, Checkpoint, CheckpointBody, Entry, Event, EventType, Json, LedgerEvidence, LineageKey,
+    LoggedEntry, NO_ENTRY, Party, Receipt, SUCCESSION_TYPE, SigningKey, Statement, Succession, TileId, Tiles,
+    sha256, tree,
 };
 use serde_json::{Value, json};
 
@@ -69,7 +69,12 @@ impl OwnLedger {
     }
 
     /// Appends an event, and tells its place.
-    pub(crate) fn append(&mut self, event_type: EventType, subject: Option<&str>, data: Value) -> u64 {
+    pub(crate) fn append(
+        &mut self,
+        event_type: EventType,
+        subject: Option<&str>,
+        data: impl Into<Value>,
+    ) -> u64 {
         let seq = self.entries.len() as u64;
         let event = Event {
             id: format!("evt_{seq:026}"),
@@ -78,7 +83,7 @@ impl OwnLedger {
             actor_id: "apk_1".into(),
             subject_id: subject.map(str::to_owned),
             issued_at: format!("2026-01-01T00:00:00.{:03}Z", seq % 1000),
-            data,
+            data: Json::from_value(data.into()).unwrap(),
         };
         let previous = match self.entries.last() {
             Some(last) => digest(&last.entry_hash_hex),
@@ -144,7 +149,7 @@ impl OwnLedger {
         let statement = statement(&self.org, old, new);
         let sign = |key: &OwnKey| key.sign(&statement.signing_input(key.public.algorithm()));
         let (vouched, possessed) = (sign(old), sign(new));
-        let seq = self.append(EventType::KeyRotated, Some(&old.id), statement.event_data());
+        let seq = self.append(EventType::KeyRotated, Some(&old.id), json!(statement.event_data()));
         (statement, vouched, possessed, seq)
     }
 

@@ -120,7 +120,7 @@ async fn sign_under(fault: Fault) -> (u16, String, Vec<EventType>, bool) {
     let issued = vault.store.is_issued(&vault.org, &key.parse().unwrap(), &digest).await.unwrap();
     let types = events.iter().map(|event| event.event_type).collect();
     if let [first, second] = events.as_slice() {
-        assert_eq!(second.data, json!({"eventId": first.id, "keyId": key}));
+        assert_eq!(json!(second.data), json!({"eventId": first.id, "keyId": key}));
     }
     (status, body["code"].as_str().unwrap_or_default().to_owned(), types, issued)
 }

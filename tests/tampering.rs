@@ -34,7 +34,7 @@ fn fails(bundle: &Bundle) -> BundleError {
 
 /// Changes one entry's payload and mends every hash after it, as far as somebody without the ledger's key can.
 fn rewrite(bundle: &mut Bundle, at: usize, change: impl Fn(&mut Value)) {
-    let mut payload = bundle.entries[at].payload.as_value().clone();
+    let mut payload = serde_json::to_value(&bundle.entries[at].payload).unwrap();
     change(&mut payload);
     bundle.entries[at].payload = serde_json::from_value(payload).unwrap();
     mend(bundle, at);
@@ -66,7 +66,7 @@ fn every_change_of_an_entry_is_named_by_its_place() {
     };
     let payload = |change: fn(&mut Value)| {
         move |entry: &mut Entry| {
-            let mut payload = entry.payload.as_value().clone();
+            let mut payload = serde_json::to_value(&entry.payload).unwrap();
             change(&mut payload);
             entry.payload = serde_json::from_value(payload).unwrap();
         }
@@ -137,7 +137,7 @@ fn entries_deleted_inserted_swapped_or_rewritten_are_noticed() {
         b.entries.remove(100);
         b.entries.push(b.entries[998].clone());
         for (seq, entry) in b.entries.iter_mut().enumerate() {
-            let mut payload = entry.payload.as_value().clone();
+            let mut payload = serde_json::to_value(&entry.payload).unwrap();
             payload["seq"] = json!(seq);
             entry.seq = seq as u64;
             entry.payload = serde_json::from_value::<Payload>(payload).unwrap();

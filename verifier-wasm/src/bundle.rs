@@ -1,7 +1,6 @@
 //! A bundle, page by page.
 
-use ledger::Bundle;
-use serde_json::json;
+use ledger::{Bundle, Json};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use crate::documents::{answer, document, read_known};
@@ -25,7 +24,9 @@ impl BundleVerifier {
     pub fn page(&mut self, page: &str) -> Result<String, JsValue> {
         let page: Bundle = document(page)?;
         let checked = self.inner.page(&page);
-        Ok(answer(checked.map(|()| json!({"next": self.inner.next(), "entries": page.entries.len()}))))
+        let entries = u64::try_from(page.entries.len()).unwrap_or(u64::MAX);
+        let counts = || Json::object([("entries", entries.into()), ("next", self.inner.next().into())]);
+        Ok(answer(checked.map(|()| counts())))
     }
 
     /// What was found.

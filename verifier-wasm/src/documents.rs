@@ -2,9 +2,8 @@
 
 use ledger::{
     CheckpointEvidence, ConsistencyProof, Document, InclusionProof, Json, Known, Ledger, LedgerEvidence,
-    Lineage, Payload, Receipt, Signed, canonical,
+    Lineage, Payload, Receipt, Signed, without_envelope,
 };
-use serde_json::{Value, json};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use crate::fault::{MALFORMED_DOCUMENT, MALFORMED_PINS, fault};
@@ -51,13 +50,13 @@ pub fn check_checkpoint(evidence: &str, known: &str) -> Result<String, JsValue> 
 /// Checks that an entry stands in a tree.
 #[wasm_bindgen(js_name = checkInclusion)]
 pub fn check_inclusion(proof: &str) -> Result<String, JsValue> {
-    Ok(answer(document::<InclusionProof>(proof)?.check().map(|()| json!({}))))
+    Ok(answer(document::<InclusionProof>(proof)?.check().map(|()| Json::object([]))))
 }
 
 /// Checks that one tree is the beginning of another.
 #[wasm_bindgen(js_name = checkConsistency)]
 pub fn check_consistency(proof: &str) -> Result<String, JsValue> {
-    Ok(answer(document::<ConsistencyProof>(proof)?.check().map(|()| json!({}))))
+    Ok(answer(document::<ConsistencyProof>(proof)?.check().map(|()| Json::object([]))))
 }
 
 /// The digest of the event that an entry's payload tells of, lower-case hex.
@@ -70,7 +69,7 @@ pub fn event_digest(payload: &str) -> Result<String, JsValue> {
 
 /// A document by itself, or in the API's envelope.
 pub(crate) fn document<T: Document>(json: &str) -> Result<T, JsValue> {
-    T::from_json(parse(json, MALFORMED_DOCUMENT)?.without_envelope())
+    T::from_json(without_envelope(parse(json, MALFORMED_DOCUMENT)?))
         .map_err(|why| fault(MALFORMED_DOCUMENT, &why.to_string()))
 }
 
@@ -79,22 +78,17 @@ pub(crate) fn read_known(known: &str) -> Result<Known, JsValue> {
 }
 
 fn parse(json: &str, code: &str) -> Result<Json, JsValue> {
-    serde_json::from_str(json).map_err(|error| fault(code, &error.to_string()))
+    Json::parse(json).map_err(|error| fault(code, &error.to_string()))
 }
 
 /// `{"ok":true,…}` with what was found, or `{"ok":false,"reason"}`.
-pub(crate) fn answer(checked: Result<Value, impl std::fmt::Display>) -> String {
+pub(crate) fn answer(checked: Result<Json, impl std::fmt::Display>) -> String {
     let (ok, mut answer) = match checked {
         Ok(found) => (true, found),
-        Err(why) => (false, json!({"reason": why.to_string()})),
+        Err(why) => (false, Json::object([("reason", why.to_string().into())])),
     };
-    if let Value::Object(members) = &mut answer {
-        members.insert("ok".to_owned(), ok.into());
+    if let Json::Object(members) = &mut answer {
+        members.insert("ok", ok.into());
     }
-    text(&answer)
-}
-
-/// JSON text without the part of the library that prints floating-point numbers.
-pub(crate) fn text(value: &Value) -> String {
-    String::from_utf8(canonical(value)).unwrap_or_default()
+    answer.to_canonical()
 }

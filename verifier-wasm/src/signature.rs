@@ -3,19 +3,20 @@
 use composite::{
     Algorithm, Context, Error, MessageRepresentative, Prehash, Prehasher, PublicKey, Signature, Verdict,
 };
-use serde_json::{Value, json};
+use ledger::Json;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
-use crate::{
-    documents::text,
-    fault::{UNKNOWN_ENCODING, fault, of_composite},
-};
+use crate::fault::{UNKNOWN_ENCODING, fault, of_composite};
 
 /// What a public key is: `{"algorithm","fingerprint"}`.
 #[wasm_bindgen(js_name = describePublicKey)]
 pub fn describe_public_key(public_key: &str) -> Result<String, JsValue> {
     let key = PublicKey::from_json(public_key).map_err(|error| of_composite(&error))?;
-    Ok(text(&json!({"algorithm": key.algorithm(), "fingerprint": hex::encode(key.fingerprint())})))
+    Ok(Json::object([
+        ("algorithm", key.algorithm().name().into()),
+        ("fingerprint", hex::encode(key.fingerprint()).into()),
+    ])
+    .to_canonical())
 }
 
 /// The payload's digest, of a payload that comes in pieces.
@@ -103,14 +104,14 @@ fn answer(algorithm: Algorithm, verdict: Verdict, malformed: Option<String>) -> 
         };
         Some(what.to_owned())
     });
-    let mut answer = json!({
-        "ok": verdict.ok(),
-        "classicalOk": verdict.classical_ok,
-        "pqOk": verdict.pq_ok,
-        "algorithm": algorithm,
-    });
-    if let (Some(reason), Value::Object(members)) = (reason, &mut answer) {
-        members.insert("reason".to_owned(), reason.into());
+    let mut answer = Json::object([
+        ("algorithm", algorithm.name().into()),
+        ("classicalOk", verdict.classical_ok.into()),
+        ("ok", verdict.ok().into()),
+        ("pqOk", verdict.pq_ok.into()),
+    ]);
+    if let (Some(reason), Json::Object(members)) = (reason, &mut answer) {
+        members.insert("reason", reason.into());
     }
-    text(&answer)
+    answer.to_canonical()
 }

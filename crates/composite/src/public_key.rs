@@ -1,7 +1,7 @@
 //! A composite public key: two encoded halves, the JSON string that clients read, and its fingerprint.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize};
+use canonical_json::{Json, Object};
 use sha2::{Digest, Sha256};
 
 use crate::{Algorithm, ClassicalAlgorithm, Error, ecdsa_p256, ed25519};
@@ -50,14 +50,28 @@ impl PublicKey {
     /// [`Error::PublicKeyJson`] for another shape or base64 that is not padded standard, and those of
     /// [`PublicKey::from_halves`].
     pub fn from_json(json: &str) -> Result<Self, Error> {
-        let key: Json = serde_json::from_str(json).map_err(|e| Error::PublicKeyJson(e.to_string()))?;
-        if key.v != 1 {
-            return Err(Error::PublicKeyJson(format!("version {} is unknown", key.v)));
+        let malformed = |what: &str| Error::PublicKeyJson(what.to_owned());
+        let key = Json::parse(json).map_err(|error| malformed(&error.to_string()))?;
+        if key.get("v").and_then(Json::as_u64) != Some(1) {
+            return Err(malformed("`v` is not 1"));
         }
-        let decode = |field: &str, text: &str| {
-            STANDARD.decode(text).map_err(|e| Error::PublicKeyJson(format!("`{field}` is not base64: {e}")))
+        let text = |name: &str| {
+            key.get(name)
+                .and_then(Json::as_str)
+                .ok_or_else(|| malformed(&["`", name, "` is not a string"].concat()))
         };
-        Self::from_halves(key.alg, &decode("pq", &key.pq)?, &decode("classical", &key.classical)?)
+        let decode = |name: &str| {
+            STANDARD
+                .decode(text(name)?)
+                .map_err(|_| malformed(&["`", name, "` is not padded standard base64"].concat()))
+        };
+        let algorithm = text("alg")?.parse().map_err(|error: Error| malformed(&error.to_string()))?;
+        let (pq, classical) = (decode("pq")?, decode("classical")?);
+        // The four that were read are all there are.
+        if key.as_object().map(Object::len) != Some(4) {
+            return Err(malformed("it has other members as well"));
+        }
+        Self::from_halves(algorithm, &pq, &classical)
     }
 
     /// Writes the JSON string, byte for byte as published clients expect it: members `v`, `alg`, `classical`, `pq`.
@@ -95,13 +109,4 @@ impl PublicKey {
     pub fn classical(&self) -> &[u8] {
         &self.classical
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Json {
-    v: u64,
-    alg: Algorithm,
-    classical: String,
-    pq: String,
 }

@@ -2,7 +2,7 @@
 
 use composite::{Algorithm, ClassicalSecret, PqSecret, PublicKey};
 use futures::future::join_all;
-use ledger::{Event, EventType};
+use ledger::{Event, EventType, Json};
 use serde_json::json;
 use vault::{
     Timestamp,
@@ -360,7 +360,7 @@ pub(crate) fn record(org: &OrgId, events: usize) -> Record {
         actor_id: "apk_1".into(),
         subject_id: None,
         issued_at: Timestamp::now().to_string(),
-        data: json!({"a": 1}),
+        data: Json::object([("a", 1.into())]),
     };
     Record { events: (0..events).map(|_| event()).collect(), reply: None }
 }

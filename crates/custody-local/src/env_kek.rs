@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::json;
+use ledger::Json;
 use sha2::{Digest, Sha256};
 use vault::{
     custody::{CustodyError, Dek, KeyEncryption, NewDek, RootKek, Subject, WrappedDek},
@@ -218,13 +218,14 @@ fn mac(kek: &Kek, org: &OrgId, record: &[u8]) -> Result<Hmac<Sha256>, CustodyErr
 }
 
 fn aad(id: KekId, subject: Subject<'_>) -> Vec<u8> {
-    ledger::canonical(&json!({
-        "kekId": id.to_string(),
-        "org": subject.org.as_str(),
-        "purpose": DEK,
-        "subject": subject.key.as_str(),
-        "v": 1,
-    }))
+    let bound = Json::object([
+        ("kekId", id.to_string().into()),
+        ("org", subject.org.as_str().into()),
+        ("purpose", DEK.into()),
+        ("subject", subject.key.as_str().into()),
+        ("v", 1.into()),
+    ]);
+    bound.to_canonical().into_bytes()
 }
 
 fn parse(wrapped: &WrappedDek) -> Option<(KekId, &[u8])> {

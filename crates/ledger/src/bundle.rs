@@ -3,8 +3,9 @@
 //! A whole bundle ends at its newest checkpoint. That something was cut off after an older one shows only against a
 //! checkpoint that was seen before: see [`crate::CheckpointPin`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use canonical_json::Json;
 use serde::Serialize;
 
 use crate::{
@@ -198,8 +199,8 @@ struct State {
     tree: Accumulator,
     /// The newest checkpoint, and what makes it believable.
     ledger: Ledger,
-    /// Roots that the entries must come to, by size.
-    expected: BTreeMap<u64, Hash>,
+    /// Roots that the entries must come to, and at which size, the smallest first.
+    expected: VecDeque<(u64, Hash)>,
     /// Keys that were followed, and by which entry.
     followed: BTreeMap<String, u64>,
     /// The largest pinned checkpoint that the entries came to.
@@ -390,7 +391,7 @@ impl State {
             previous,
             tree,
             ledger,
-            expected: BTreeMap::new(),
+            expected: VecDeque::new(),
             followed: BTreeMap::new(),
             pinned: None,
         }
@@ -402,8 +403,13 @@ impl State {
         if size == self.tree.size() && root != self.tree.root() {
             return Err(BundleFault::Root);
         }
-        if size > self.tree.size() && self.expected.insert(size, root).is_some_and(|known| known != root) {
-            return Err(BundleFault::Root);
+        if size > self.tree.size() {
+            let at = self.expected.partition_point(|(other, _)| *other < size);
+            match self.expected.get(at) {
+                Some((same, known)) if *same == size && *known != root => return Err(BundleFault::Root),
+                Some((same, _)) if *same == size => {}
+                _ => self.expected.insert(at, (size, root)),
+            }
         }
         Ok(())
     }
@@ -418,7 +424,7 @@ impl State {
         self.tree.push(leaf_hash(&hash));
 
         let size = self.tree.size();
-        if let Some(root) = self.expected.remove(&size)
+        if let Some((_, root)) = self.expected.pop_front_if(|(expected, _)| *expected == size)
             && root != self.tree.root()
         {
             return Err(bad(Part::Checkpoint(size), BundleFault::Root));
@@ -443,7 +449,7 @@ impl State {
 
     /// What an entry may not say, although it hashes.
     fn judge(&mut self, fields: &Fields<'_>) -> Result<(), BundleFault> {
-        let text = |name: &str| fields.data.get(name).and_then(serde_json::Value::as_str);
+        let text = |name: &str| fields.data.get(name).and_then(Json::as_str);
         if fields.seq == 0 {
             let first = self.ledger.line.keys().next().map(|(_, key)| hex::encode(key.fingerprint()));
             let is_first = fields.event_type == "key.created"

@@ -1,40 +1,27 @@
 //! How documents are read: first as JSON that every parser reads alike, then member by member.
 //!
 //! A derived reader for each of the twenty shapes would be a third of the verifier that browsers download, and would let
-//! two members of one name pass in what it does not know. So there is one parser, [`Json`], and readers of a few lines.
+//! two members of one name pass in what it does not know. So there is one parser, [`Json::parse`], and readers of a few
+//! lines.
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, de::DeserializeSeed};
-use serde_json::{Map, Value};
+use canonical_json::{Json, Object};
 
 use crate::{
     Payload,
-    content::{MAX_DOCUMENT_DEPTH, Strict},
     hexes::{self, HexError},
     tree::Hash,
 };
 
-/// A JSON value whose numbers are integers within ±(2^53 − 1) and whose names are unique.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Json(pub Value);
-
-impl Json {
-    /// What the API's envelope holds; a document by itself is left as it is. No document has a member `success`.
-    #[must_use]
-    pub fn without_envelope(self) -> Self {
-        match self.0 {
-            Value::Object(mut members) if members.contains_key("success") => {
-                Self(members.remove("data").unwrap_or_default())
-            }
-            document => Self(document),
+/// What the API's envelope holds; a document by itself is left as it is. No document has a member `success`.
+#[must_use]
+pub fn without_envelope(json: Json) -> Json {
+    match json {
+        Json::Object(mut members) if members.get("success").is_some() => {
+            members.remove("data").unwrap_or_default()
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Strict { depth: MAX_DOCUMENT_DEPTH }.deserialize(deserializer).map(Self)
+        document => document,
     }
 }
 
@@ -51,7 +38,7 @@ pub trait Document: Sized {
     /// # Errors
     /// [`Malformed`].
     fn from_json(json: Json) -> Result<Self, Malformed> {
-        Self::read(&mut Members::of(json.0)?)
+        Self::read(&mut Members::of(json)?)
     }
 }
 
@@ -95,28 +82,28 @@ impl fmt::Display for Malformed {
 impl std::error::Error for Malformed {}
 
 /// The members of an object, taken out one by one.
-pub struct Members(Map<String, Value>);
+pub struct Members(Object);
 
 impl Members {
-    fn of(value: Value) -> Result<Self, Malformed> {
-        match value {
-            Value::Object(members) => Ok(Self(members)),
+    fn of(json: Json) -> Result<Self, Malformed> {
+        match json {
+            Json::Object(members) => Ok(Self(members)),
             _ => Err(Malformed::new(" is not an object")),
         }
     }
 
-    fn take(&mut self, name: &str) -> Result<Value, Malformed> {
+    fn take(&mut self, name: &str) -> Result<Json, Malformed> {
         self.optional(name).ok_or_else(|| Malformed::member(name, " is missing"))
     }
 
     /// A member that may be missing or null.
-    pub(crate) fn optional(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn optional(&mut self, name: &str) -> Option<Json> {
         self.0.remove(name).filter(|value| !value.is_null())
     }
 
     pub(crate) fn text(&mut self, name: &str) -> Result<String, Malformed> {
         match self.take(name)? {
-            Value::String(text) => Ok(text),
+            Json::Text(text) => Ok(text),
             _ => Err(Malformed::member(name, " is not a string")),
         }
     }
@@ -124,7 +111,7 @@ impl Members {
     pub(crate) fn text_or_none(&mut self, name: &str) -> Result<Option<String>, Malformed> {
         match self.optional(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
+            Some(Json::Text(text)) => Ok(Some(text)),
             Some(_) => Err(Malformed::member(name, " is not a string")),
         }
     }
@@ -138,12 +125,12 @@ impl Members {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.0.get(name).is_some()
     }
 
-    pub(crate) fn list(&mut self, name: &str) -> Result<Vec<Value>, Malformed> {
+    pub(crate) fn list(&mut self, name: &str) -> Result<Vec<Json>, Malformed> {
         match self.take(name)? {
-            Value::Array(items) => Ok(items),
+            Json::Array(items) => Ok(items),
             _ => Err(Malformed::member(name, " is not an array")),
         }
     }
@@ -151,7 +138,7 @@ impl Members {
     pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<String>, Malformed> {
         let mut texts = Vec::new();
         for item in self.list(name)? {
-            let Value::String(text) = item else {
+            let Json::Text(text) = item else {
                 return Err(Malformed::member(name, " is not an array of strings"));
             };
             texts.push(text);
@@ -160,22 +147,21 @@ impl Members {
     }
 
     pub(crate) fn payload(&mut self, name: &str) -> Result<Payload, Malformed> {
-        Payload::from_json(Json(self.take(name)?)).map_err(|why| why.inside(name))
+        Payload::from_json(self.take(name)?).map_err(|why| why.inside(name))
     }
 
     pub(crate) fn one<T: Document>(&mut self, name: &str) -> Result<T, Malformed> {
-        let value = self.take(name)?;
-        T::from_json(Json(value)).map_err(|why| why.inside(name))
+        T::from_json(self.take(name)?).map_err(|why| why.inside(name))
     }
 
     pub(crate) fn one_or_none<T: Document>(&mut self, name: &str) -> Result<Option<T>, Malformed> {
-        self.optional(name).map(|value| T::from_json(Json(value)).map_err(|why| why.inside(name))).transpose()
+        self.optional(name).map(|json| T::from_json(json).map_err(|why| why.inside(name))).transpose()
     }
 
     pub(crate) fn many<T: Document>(&mut self, name: &str) -> Result<Vec<T>, Malformed> {
         let mut read = Vec::new();
         for (index, item) in self.list(name)?.into_iter().enumerate() {
-            let item = T::from_json(Json(item));
+            let item = T::from_json(item);
             read.push(item.map_err(|why| why.inside(&format!("[{index}]")).inside(name))?);
         }
         Ok(read)
@@ -184,9 +170,9 @@ impl Members {
     /// Refuses what is left.
     pub(crate) fn nothing_else(&self) -> Result<(), Malformed> {
         self.0
-            .keys()
+            .iter()
             .next()
-            .map_or(Ok(()), |name| Err(Malformed::member(name, " is not a member that is known here")))
+            .map_or(Ok(()), |(name, _)| Err(Malformed::member(name, " is not a member that is known here")))
     }
 }
 
@@ -195,7 +181,7 @@ macro_rules! deserialize_by_reading {
     ($($document:ty),* $(,)?) => {$(
         impl<'de> serde::Deserialize<'de> for $document {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let json = $crate::document::Json::deserialize(deserializer)?;
+                let json = canonical_json::Json::deserialize(deserializer)?;
                 <Self as $crate::document::Document>::from_json(json).map_err(serde::de::Error::custom)
             }
         }

@@ -1,11 +1,11 @@
 //! An entry: an event at its place, chained to the one before it.
 
+use canonical_json::Json;
 use serde::Serialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Event, Payload, canonical,
+    Event, Payload,
     document::{Document, Malformed, Members, deserialize_by_reading},
     hexes::{self, HexError},
     tree::{Hash, ProofError, check_inclusion, leaf_hash},
@@ -38,7 +38,7 @@ pub struct Fields<'a> {
     /// The token or worker on whose behalf.
     pub actor_id: &'a str,
     /// What the event type says.
-    pub data: &'a Value,
+    pub data: &'a Json,
     /// What happened. A type that this version does not know is no reason to refuse an entry.
     pub event_type: &'a str,
     /// `evt_…`
@@ -87,7 +87,7 @@ pub enum EntryError {
 /// The hash of an entry: SHA-256(previous hash ‖ canonical payload).
 #[must_use]
 pub fn entry_hash(previous: &Hash, payload: &Payload) -> Hash {
-    Sha256::new().chain_update(previous).chain_update(canonical(payload.as_value())).finalize().into()
+    Sha256::new().chain_update(previous).chain_update(payload.as_json().to_canonical()).finalize().into()
 }
 
 impl Entry {
@@ -155,17 +155,17 @@ impl Entry {
 
 impl<'a> Fields<'a> {
     fn of(payload: &'a Payload) -> Option<Self> {
-        let members = payload.as_value().as_object()?;
+        let members = payload.as_json().as_object()?;
         let text = |name| members.get(name)?.as_str();
         let subject_id = match members.get("subjectId")? {
-            Value::Null => None,
+            Json::Null => None,
             subject => Some(subject.as_str()?),
         };
         let version = members.get("v")?.as_u64()?;
         (members.len() == MEMBERS && version == 1).then_some(())?;
         Some(Self {
             actor_id: text("actorId")?,
-            data: members.get("data").filter(|data| data.is_object())?,
+            data: members.get("data").filter(|data| data.as_object().is_some())?,
             event_type: text("eventType")?,
             id: text("id")?,
             issued_at: text("issuedAt")?,

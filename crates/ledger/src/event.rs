@@ -1,9 +1,9 @@
 //! An event, the payload of a ledger entry before it has its place.
 
+use canonical_json::Json;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use crate::{Payload, canonical, sha256};
+use crate::{Payload, sha256};
 
 /// What happened. The names are those of the ledger, for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -90,37 +90,37 @@ pub struct Event {
     /// RFC 3339 UTC with milliseconds.
     pub issued_at: String,
     /// Digests and ids; never a payload, never a secret.
-    pub data: Value,
+    pub data: Json,
 }
 
 impl Event {
     /// The canonical payload without `seq`.
     #[must_use]
     pub fn canonical_without_seq(&self) -> Vec<u8> {
-        canonical(&self.members())
+        self.members().to_canonical().into_bytes()
     }
 
     /// The payload of the event's entry, at its place.
     #[must_use]
     pub fn payload(&self, seq: u64) -> Payload {
         let mut payload = self.members();
-        if let Some(members) = payload.as_object_mut() {
-            members.insert("seq".to_owned(), seq.into());
+        if let Json::Object(members) = &mut payload {
+            members.insert("seq", seq.into());
         }
         Payload::new(payload)
     }
 
-    fn members(&self) -> Value {
-        json!({
-            "actorId": self.actor_id,
-            "data": self.data,
-            "eventType": self.event_type,
-            "id": self.id,
-            "issuedAt": self.issued_at,
-            "org": self.org,
-            "subjectId": self.subject_id,
-            "v": 1,
-        })
+    fn members(&self) -> Json {
+        Json::object([
+            ("actorId", self.actor_id.as_str().into()),
+            ("data", self.data.clone()),
+            ("eventType", self.event_type.name().into()),
+            ("id", self.id.as_str().into()),
+            ("issuedAt", self.issued_at.as_str().into()),
+            ("org", self.org.as_str().into()),
+            ("subjectId", self.subject_id.as_deref().into()),
+            ("v", 1.into()),
+        ])
     }
 
     /// SHA-256 over the canonical payload without `seq`: given to the caller at once, who can then tell whether the event was
@@ -144,7 +144,7 @@ mod tests {
             actor_id: "apk_1".into(),
             subject_id: None,
             issued_at: "2026-01-02T03:04:05.678Z".into(),
-            data: json!({"b": 1, "a": "x"}),
+            data: Json::object([("b", 1.into()), ("a", "x".into())]),
         };
         let canonical = r#"{"actorId":"apk_1","data":{"a":"x","b":1},"eventType":"key.created","id":"evt_1","issuedAt":"2026-01-02T03:04:05.678Z","org":"org_1","subjectId":null,"v":1}"#;
         assert_eq!(String::from_utf8(event.canonical_without_seq()).unwrap(), canonical);

@@ -2,24 +2,24 @@
 //!
 //! Whether a document holds at all is beside this: only one that does has findings.
 
-use serde_json::{Value, json};
+use canonical_json::Json;
 
 use crate::{Anchored, BundleVerified, Ledger, LineageVerified, ReceiptVerified};
 
 impl BundleVerified {
     /// `{"org","since","entries","treeSize","merkleRootHex","complete","ledgerFingerprint","anchored"}`.
     #[must_use]
-    pub fn to_json(&self) -> Value {
-        json!({
-            "org": self.org,
-            "since": self.since,
-            "entries": self.entries,
-            "treeSize": self.tree_size,
-            "merkleRootHex": hex::encode(self.root),
-            "complete": self.complete,
-            "ledgerFingerprint": hex::encode(self.ledger_fingerprint),
-            "anchored": anchored(self.anchored),
-        })
+    pub fn to_json(&self) -> Json {
+        Json::object([
+            ("org", self.org.as_str().into()),
+            ("since", self.since.into()),
+            ("entries", self.entries.into()),
+            ("treeSize", self.tree_size.into()),
+            ("merkleRootHex", hex::encode(self.root).into()),
+            ("complete", self.complete.into()),
+            ("ledgerFingerprint", hex::encode(self.ledger_fingerprint).into()),
+            ("anchored", anchored(self.anchored)),
+        ])
     }
 }
 
@@ -27,18 +27,22 @@ impl LineageVerified {
     /// `{"org","keys":[{"id","algorithm","fingerprint"}],"treeSize","merkleRootHex","ledgerFingerprint","anchored"}`, the
     /// keys oldest first.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Json {
         let keys = self.line.keys().map(|(id, key)| {
-            json!({"id": id, "algorithm": key.algorithm(), "fingerprint": hex::encode(key.fingerprint())})
+            Json::object([
+                ("id", id.into()),
+                ("algorithm", key.algorithm().name().into()),
+                ("fingerprint", hex::encode(key.fingerprint()).into()),
+            ])
         });
-        json!({
-            "org": self.ledger.org,
-            "keys": keys.collect::<Vec<_>>(),
-            "treeSize": self.ledger.tree_size,
-            "merkleRootHex": hex::encode(self.ledger.root),
-            "ledgerFingerprint": hex::encode(self.ledger.signer_fingerprint()),
-            "anchored": anchored(self.anchored),
-        })
+        Json::object([
+            ("org", self.ledger.org.as_str().into()),
+            ("keys", keys.collect::<Vec<_>>().into()),
+            ("treeSize", self.ledger.tree_size.into()),
+            ("merkleRootHex", hex::encode(self.ledger.root).into()),
+            ("ledgerFingerprint", hex::encode(self.ledger.signer_fingerprint()).into()),
+            ("anchored", anchored(self.anchored)),
+        ])
     }
 }
 
@@ -46,39 +50,39 @@ impl ReceiptVerified {
     /// `{"org","keyId","algorithm","fingerprint","seq","issuedAt","revocation","ph","phAlg","messageChecked","treeSize",
     /// "ledgerFingerprint","anchored"}`.
     #[must_use]
-    pub fn to_json(&self) -> Value {
-        json!({
-            "org": self.org,
-            "keyId": self.key_id,
-            "algorithm": self.public_key.algorithm(),
-            "fingerprint": hex::encode(self.public_key.fingerprint()),
-            "seq": self.seq,
-            "issuedAt": self.issued_at,
-            "revocation": self.revocation.to_string(),
-            "ph": hex::encode(self.prehash.as_bytes()),
-            "phAlg": self.public_key.algorithm().prehash().id(),
-            "messageChecked": self.message_checked,
-            "treeSize": self.tree_size,
-            "ledgerFingerprint": hex::encode(self.ledger_fingerprint),
-            "anchored": anchored(self.anchored),
-        })
+    pub fn to_json(&self) -> Json {
+        Json::object([
+            ("org", self.org.as_str().into()),
+            ("keyId", self.key_id.as_str().into()),
+            ("algorithm", self.public_key.algorithm().name().into()),
+            ("fingerprint", hex::encode(self.public_key.fingerprint()).into()),
+            ("seq", self.seq.into()),
+            ("issuedAt", self.issued_at.as_str().into()),
+            ("revocation", self.revocation.to_string().into()),
+            ("ph", hex::encode(self.prehash.as_bytes()).into()),
+            ("phAlg", self.public_key.algorithm().prehash().id().into()),
+            ("messageChecked", self.message_checked.into()),
+            ("treeSize", self.tree_size.into()),
+            ("ledgerFingerprint", hex::encode(self.ledger_fingerprint).into()),
+            ("anchored", anchored(self.anchored)),
+        ])
     }
 }
 
 impl Ledger {
     /// `{"org","treeSize","merkleRootHex","ledgerFingerprint","anchored"}` of a checkpoint that holds.
     #[must_use]
-    pub fn to_json(&self, vouched: Anchored) -> Value {
-        json!({
-            "org": self.org,
-            "treeSize": self.tree_size,
-            "merkleRootHex": hex::encode(self.root),
-            "ledgerFingerprint": hex::encode(self.signer_fingerprint()),
-            "anchored": anchored(vouched),
-        })
+    pub fn to_json(&self, vouched: Anchored) -> Json {
+        Json::object([
+            ("org", self.org.as_str().into()),
+            ("treeSize", self.tree_size.into()),
+            ("merkleRootHex", hex::encode(self.root).into()),
+            ("ledgerFingerprint", hex::encode(self.signer_fingerprint()).into()),
+            ("anchored", anchored(vouched)),
+        ])
     }
 }
 
-fn anchored(Anchored { signer, ledger, checkpoint }: Anchored) -> Value {
-    json!({"signer": signer, "ledger": ledger, "checkpoint": checkpoint})
+fn anchored(Anchored { signer, ledger, checkpoint }: Anchored) -> Json {
+    Json::object([("signer", signer.into()), ("ledger", ledger.into()), ("checkpoint", checkpoint.into())])
 }

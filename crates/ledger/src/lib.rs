@@ -1,7 +1,7 @@
 //! The audit ledger's formats, and the verifiers that believe none of them.
 //!
-//! In scope: an [`Event`] and its [`Entry`] in the hash chain, canonical JSON ([`canonical`], RFC 8785), the rule for what
-//! callers put into events ([`Content`]), the Merkle tree (RFC 6962, [`tree`]) and the [`Tiles`] that it is kept in, a
+//! In scope: an [`Event`] and its [`Entry`] in the hash chain, the rule for what callers
+//! put into events ([`Content`]), the Merkle tree (RFC 6962, [`tree`]) and the [`Tiles`] that it is kept in, a
 //! [`Checkpoint`], the [`Succession`] of one key by another, a [`Bundle`] and its ranges, a [`Lineage`] and a [`Receipt`].
 //!
 //! Every verifier answers with the first thing that is wrong, by its place, or with what was checked and what was
@@ -11,7 +11,6 @@
 //! `wasm32-unknown-unknown`.
 
 mod bundle;
-mod canonical;
 mod checkpoint;
 mod content;
 mod document;
@@ -31,10 +30,10 @@ pub mod tree;
 pub use bundle::{
     BUNDLE_VERSION, Bundle, BundleError, BundleFault, BundleVerified, BundleVerifier, Part, Range,
 };
-pub use canonical::{canonical, sha256};
+pub use canonical_json::{Json, JsonError, Object};
 pub use checkpoint::{Checkpoint, CheckpointBody, CheckpointError, SigningKey};
 pub use content::{Content, ContentError, MAX_DEPTH, Payload};
-pub use document::{Document, Json, Malformed, Members};
+pub use document::{Document, Malformed, Members, without_envelope};
 pub use entry::{Entry, EntryError, Fields, LoggedEntry, LoggedError, NO_ENTRY, entry_hash};
 pub use event::{Event, EventType};
 pub use evidence::{Anchored, CheckpointEvidence, Consistency, EvidenceError, Ledger, LedgerEvidence};
@@ -44,3 +43,4 @@ pub use proof::{ConsistencyProof, InclusionProof, TreeHead};
 pub use receipt::{RECEIPT_VERSION, Receipt, ReceiptError, ReceiptVerified, Revocation, Signed};
 pub use succession::{Line, LineError, LinkError, Party, SUCCESSION_TYPE, Statement, Succession};
 pub use tiles::{MissingTile, TILE_WIDTH, TileId, Tiles, Wanted, edge};
+pub use tree::sha256;

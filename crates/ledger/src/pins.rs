@@ -61,7 +61,7 @@ pub struct Known {
 impl Document for Pins {
     fn read(members: &mut Members) -> Result<Self, Malformed> {
         let version = members.optional("v");
-        if version.is_some_and(|version| version != PINS_VERSION) {
+        if version.is_some_and(|version| version.as_u64() != Some(PINS_VERSION)) {
             return Err(Malformed::new(" has another version than 1"));
         }
         let mut pins = Self::default();

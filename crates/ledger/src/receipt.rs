@@ -5,9 +5,9 @@
 //! left one out.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use canonical_json::Json;
 use composite::{Algorithm, Context, MessageRepresentative, Prehash, PublicKey, Signature, Verdict};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::{
     Anchored, Consistency, EvidenceError, Ledger, LedgerEvidence, LineageError, LineageKey, LoggedEntry,
@@ -178,9 +178,10 @@ impl Receipt {
             Some(revoked) => {
                 let revoked = revoked.check(&self.org, ledger.tree_size, &ledger.root);
                 let revoked = revoked.map_err(|why| ReceiptError::Entry { what: "revoked", why })?;
-                let about = json!([self.key_id, hex::encode(key.fingerprint())]);
-                let names = json!([revoked.data.get("keyId"), revoked.data.get("fingerprint")]);
-                if revoked.event_type != "key.revoked" || names != about {
+                let names = |name, value: &str| revoked.data.get(name).and_then(Json::as_str) == Some(value);
+                let about =
+                    names("keyId", &self.key_id) && names("fingerprint", &hex::encode(key.fingerprint()));
+                if revoked.event_type != "key.revoked" || !about {
                     return Err(ReceiptError::Field("revoked"));
                 }
                 if issued.seq < revoked.seq { Revocation::LoggedBefore } else { Revocation::LoggedAfter }
@@ -213,7 +214,7 @@ impl Receipt {
     fn check_signature(
         &self,
         key: &PublicKey,
-        data: &Value,
+        data: &Json,
         signed: Signed<'_>,
     ) -> Result<Prehash, ReceiptError> {
         let algorithm = key.algorithm();
@@ -222,13 +223,13 @@ impl Receipt {
         let signature = Signature::from_bytes(algorithm, &bytes).map_err(|_| ReceiptError::Signature)?;
         let field = |name: &'static str| data.get(name).ok_or(ReceiptError::Field(name));
         for (name, expected) in [
-            ("algorithm", json!(algorithm)),
-            ("fingerprint", json!(hex::encode(key.fingerprint()))),
-            ("keyId", json!(self.key_id)),
-            ("phAlg", json!(algorithm.prehash().id())),
-            ("signatureSha256", json!(hex::encode(sha256(&bytes)))),
+            ("algorithm", algorithm.name()),
+            ("fingerprint", &hex::encode(key.fingerprint())),
+            ("keyId", &self.key_id),
+            ("phAlg", algorithm.prehash().id()),
+            ("signatureSha256", &hex::encode(sha256(&bytes))),
         ] {
-            if *field(name)? != expected {
+            if field(name)?.as_str() != Some(expected) {
                 return Err(ReceiptError::Field(name));
             }
         }
@@ -263,8 +264,8 @@ impl Receipt {
 }
 
 /// Where a caller sent a digest, the vault never saw the payload and the entry says nothing of it.
-fn check_payload(data: &Value, sha256: &str, size: u64) -> Result<(), ReceiptError> {
-    for (name, actual) in [("payloadSha256", json!(sha256)), ("payloadSize", json!(size))] {
+fn check_payload(data: &Json, sha256: &str, size: u64) -> Result<(), ReceiptError> {
+    for (name, actual) in [("payloadSha256", Json::from(sha256)), ("payloadSize", size.into())] {
         let logged = data.get(name).ok_or(ReceiptError::Field(name))?;
         if !logged.is_null() && *logged != actual {
             return Err(ReceiptError::Field(name));
@@ -273,7 +274,7 @@ fn check_payload(data: &Value, sha256: &str, size: u64) -> Result<(), ReceiptErr
     Ok(())
 }
 
-fn logged_prehash(algorithm: Algorithm, logged: &Value) -> Result<Prehash, ReceiptError> {
+fn logged_prehash(algorithm: Algorithm, logged: &Json) -> Result<Prehash, ReceiptError> {
     let bytes = logged.as_str().and_then(|text| hex::decode(text).ok());
     bytes.and_then(|bytes| Prehash::from_bytes(algorithm, &bytes).ok()).ok_or(ReceiptError::Field("ph"))
 }

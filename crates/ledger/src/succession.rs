@@ -4,14 +4,12 @@
 //! stole the old key could make a second one. So it holds only with the proof that the ledger has it, and two successors of
 //! one key are a fork, which is refused whole.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use canonical_json::Json;
 use composite::{Algorithm, PublicKey, Purpose, SigningInput, verify};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::{
-    LoggedEntry, LoggedError, canonical,
+    LoggedEntry, LoggedError,
     checkpoint::signature,
     document::{Document, Malformed, Members, deserialize_by_reading},
     sha256,
@@ -33,6 +31,10 @@ impl Party {
     #[must_use]
     pub fn new(id: &str, key: &PublicKey) -> Self {
         Self { id: id.to_owned(), fingerprint: hex::encode(key.fingerprint()) }
+    }
+
+    fn to_json(&self) -> Json {
+        Json::object([("fingerprint", self.fingerprint.as_str().into()), ("id", self.id.as_str().into())])
     }
 }
 
@@ -60,13 +62,14 @@ impl Statement {
     /// The bytes that are signed: canonical JSON.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        canonical(&json!({
-            "org": self.org,
-            "predecessor": self.predecessor,
-            "rotatedAt": self.rotated_at,
-            "successor": self.successor,
-            "type": self.kind,
-        }))
+        let statement = Json::object([
+            ("org", self.org.as_str().into()),
+            ("predecessor", self.predecessor.to_json()),
+            ("rotatedAt", self.rotated_at.as_str().into()),
+            ("successor", self.successor.to_json()),
+            ("type", self.kind.as_str().into()),
+        ]);
+        statement.to_canonical().into_bytes()
     }
 
     /// What a key of the algorithm signs.
@@ -77,12 +80,12 @@ impl Statement {
 
     /// What the ledger's `key.rotated` entry holds of it.
     #[must_use]
-    pub fn event_data(&self) -> Value {
-        json!({
-            "predecessor": self.predecessor,
-            "statementSha256": hex::encode(sha256(&self.to_bytes())),
-            "successor": self.successor,
-        })
+    pub fn event_data(&self) -> Json {
+        Json::object([
+            ("predecessor", self.predecessor.to_json()),
+            ("statementSha256", hex::encode(sha256(&self.to_bytes())).into()),
+            ("successor", self.successor.to_json()),
+        ])
     }
 }
 
@@ -172,40 +175,40 @@ impl Line {
         size: u64,
         root: &Hash,
     ) -> Result<Self, LineError> {
-        let mut by_id: BTreeMap<&str, &PublicKey> = BTreeMap::new();
-        let mut fingerprints: BTreeSet<&[u8]> = BTreeSet::new();
-        for (id, key) in keys {
-            if by_id.insert(id, key).is_some() || !fingerprints.insert(key.fingerprint()) {
+        // Everything is looked for from the front: a link costs four verifications, and beside those a walk costs nothing.
+        for (index, (id, key)) in keys.iter().enumerate() {
+            let before = keys.get(..index).unwrap_or_default();
+            if before.iter().any(|(known, other)| known == id || other.fingerprint() == key.fingerprint()) {
                 return Err(LineError::SameKey);
             }
         }
-        let mut next: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
-        let mut successors: BTreeSet<&str> = BTreeSet::new();
+        let mut next: Vec<(&str, &str, u64)> = Vec::new();
         for (index, link) in links.iter().enumerate() {
             let fail = |why| LineError::Link { index, why };
             let (predecessor, successor) =
                 (link.statement.predecessor.id.as_str(), link.statement.successor.id.as_str());
-            if next.contains_key(predecessor) {
+            if next.iter().any(|(followed, ..)| *followed == predecessor) {
                 return Err(fail(LinkError::Fork("predecessor")));
             }
-            if !successors.insert(successor) {
+            if next.iter().any(|(_, following, _)| *following == successor) {
                 return Err(fail(LinkError::Fork("successor")));
             }
-            let rotated = link.check(org, &by_id, size, root).map_err(fail)?;
-            next.insert(predecessor, (successor, rotated));
+            let rotated = link.check(org, keys, size, root).map_err(fail)?;
+            next.push((predecessor, successor, rotated));
         }
-        let mut id = keys.iter().map(|(id, _)| id.as_str()).find(|id| !successors.contains(id));
+        let follows = |id: &str| next.iter().any(|(_, successor, _)| *successor == id);
+        let mut id = keys.iter().map(|(id, _)| id.as_str()).find(|id| !follows(id));
         let mut line = Vec::new();
         while let Some(current) = id {
             // Every key has one link to it at most, and the first has none, so this goes in no circle.
-            let key = by_id.get(current).ok_or(LineError::Disconnected)?;
-            let link = next.get(current);
+            let (_, key) = keys.iter().find(|(id, _)| id == current).ok_or(LineError::Disconnected)?;
+            let link = next.iter().find(|(predecessor, ..)| *predecessor == current);
             line.push(Member {
                 id: current.to_owned(),
-                key: PublicKey::clone(key),
-                rotated: link.map(|(_, seq)| *seq),
+                key: key.clone(),
+                rotated: link.map(|(_, _, seq)| *seq),
             });
-            id = link.map(|(successor, _)| *successor);
+            id = link.map(|(_, successor, _)| *successor);
         }
         if line.len() == keys.len() && next.len() + 1 == keys.len() {
             Ok(Self { keys: line })
@@ -252,7 +255,7 @@ impl Succession {
     fn check(
         &self,
         org: &str,
-        keys: &BTreeMap<&str, &PublicKey>,
+        keys: &[(String, PublicKey)],
         size: u64,
         root: &Hash,
     ) -> Result<u64, LinkError> {
@@ -264,7 +267,7 @@ impl Succession {
             ("predecessor", &statement.predecessor, &self.predecessor_signature_base64),
             ("successor", &statement.successor, &self.successor_signature_base64),
         ] {
-            let key = keys.get(party.id.as_str()).ok_or(LinkError::UnknownKey(role))?;
+            let (_, key) = keys.iter().find(|(id, _)| *id == party.id).ok_or(LinkError::UnknownKey(role))?;
             if hex::encode(key.fingerprint()) != party.fingerprint {
                 return Err(LinkError::UnknownKey(role));
             }

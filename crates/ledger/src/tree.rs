@@ -5,10 +5,14 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::sha256;
-
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
+
+/// SHA-256.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Hash {
+    Sha256::digest(bytes).into()
+}
 
 /// Where the roots of complete subtrees come from.
 pub trait Nodes {

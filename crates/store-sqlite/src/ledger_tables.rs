@@ -270,7 +270,7 @@ fn append_entry(t: &Transaction<'_>, org: &str, placed: &vault::store::Placed) -
             entry.prev_hash_hex,
             entry.entry_hash_hex,
             entry.created_at,
-            entry.payload.as_value().to_string(),
+            entry.payload.as_json().to_canonical(),
         ],
     )?;
     execute(t, "DELETE FROM intake WHERE org = ?1 AND event_id = ?2", params![org, entry.id])?;

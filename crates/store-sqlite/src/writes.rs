@@ -366,7 +366,7 @@ fn insert_key(t: &Transaction<'_>, key: &KeyRecord) -> Result<(), StoreError> {
             key.id.as_str(),
             key.kind.name(),
             key.name,
-            key.metadata.to_value().to_string(),
+            key.metadata.to_json().to_canonical(),
             key.status.name(),
             key.public_key.algorithm().name(),
             key.public_key.to_json(),

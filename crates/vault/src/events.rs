@@ -1,8 +1,7 @@
 //! The events that operations write, one constructor each: nothing else assembles an event's data.
 
 use composite::{Prehash, PublicKey, Verdict};
-use ledger::{Content, Event, EventType, Statement};
-use serde_json::{Value, json};
+use ledger::{Content, Event, EventType, Json, Object, Statement};
 
 use crate::{
     Error, Timestamp,
@@ -34,15 +33,15 @@ pub(crate) struct Subject<'a> {
 
 impl Scene<'_> {
     pub(crate) fn key_created(&self, key: &KeyRecord) -> Result<Event, Error> {
-        let data = json!({
-            "algorithm": key.public_key.algorithm(),
-            "fingerprint": hex::encode(key.public_key.fingerprint()),
-            "kekProvider": key.kek.as_ref().map(|kek| kek.provider),
-            "keyId": key.id.as_str(),
-            "keyProvider": key.classical.provider,
-            "kind": key.kind.name(),
-            "pqProvider": key.pq.provider,
-        });
+        let data = Json::object([
+            ("algorithm", key.public_key.algorithm().name().into()),
+            ("fingerprint", hex::encode(key.public_key.fingerprint()).into()),
+            ("kekProvider", key.kek.as_ref().map(|kek| kek.provider.name()).into()),
+            ("keyId", key.id.as_str().into()),
+            ("keyProvider", key.classical.provider.name().into()),
+            ("kind", key.kind.name().into()),
+            ("pqProvider", key.pq.provider.name().into()),
+        ]);
         self.event(EventType::KeyCreated, Some(key.id.as_str()), data)
     }
 
@@ -53,44 +52,49 @@ impl Scene<'_> {
     }
 
     pub(crate) fn key_revoked(&self, tombstone: &Tombstone) -> Result<Event, Error> {
-        let data = json!({
-            "fingerprint": tombstone.fingerprint,
-            "keyId": tombstone.key,
-            "revokedAt": tombstone.revoked_at,
-        });
+        let data = Json::object([
+            ("fingerprint", tombstone.fingerprint.as_str().into()),
+            ("keyId", tombstone.key.as_str().into()),
+            ("revokedAt", tombstone.revoked_at.to_string().into()),
+        ]);
         self.event(EventType::KeyRevoked, Some(tombstone.key.as_str()), data)
     }
 
     pub(crate) fn api_key_revoked(&self, token: &TokenId) -> Result<Event, Error> {
-        self.event(EventType::ApiKeyRevoked, Some(token.as_str()), json!({ "tokenId": token }))
+        let data = Json::object([("tokenId", token.as_str().into())]);
+        self.event(EventType::ApiKeyRevoked, Some(token.as_str()), data)
     }
 
     /// Whatever a caller puts into it stands under `data`, so that it cannot pass for an event of the vault's own.
-    pub(crate) fn custom(&self, id: &EventId, data: Value) -> Event {
+    pub(crate) fn custom(&self, id: &EventId, data: Json) -> Event {
         self.event_of(id, EventType::Custom, None, data)
     }
 
     pub(crate) fn api_key_created(&self, token: &TokenRecord) -> Result<Event, Error> {
-        let mut data = json!({ "name": token.name, "scopes": token.scopes, "tokenId": token.id.as_str() });
-        if let (Some(lines), Some(data)) = (&token.lines, data.as_object_mut()) {
-            data.insert("lines".to_owned(), json!(lines));
+        let scopes = token.scopes.iter().map(|scope| scope.name().into()).collect::<Vec<Json>>();
+        let mut data = Object::default();
+        data.insert("name", token.name.as_str().into());
+        data.insert("scopes", scopes.into());
+        data.insert("tokenId", token.id.as_str().into());
+        if let Some(lines) = &token.lines {
+            data.insert("lines", lines.iter().map(|line| line.as_str().into()).collect::<Vec<Json>>().into());
         }
-        self.event(EventType::ApiKeyCreated, Some(token.id.as_str()), data)
+        self.event(EventType::ApiKeyCreated, Some(token.id.as_str()), Json::Object(data))
     }
 
     /// Its id is given: the row that says what was issued names it too.
     pub(crate) fn signature_issued(&self, id: &EventId, subject: &Subject<'_>, metadata: &Content) -> Event {
-        let data = subject.data([("metadata", metadata.to_value())]);
+        let data = subject.data([("metadata", metadata.to_json())]);
         self.event_of(id, EventType::SignatureIssued, subject.key.map(KeyId::as_str), data)
     }
 
     pub(crate) fn signature_withheld(&self, key: &KeyId, event: &EventId) -> Result<Event, Error> {
-        let data = json!({ "eventId": event.as_str(), "keyId": key.as_str() });
+        let data = Json::object([("eventId", event.as_str().into()), ("keyId", key.as_str().into())]);
         self.event(EventType::SignatureWithheld, Some(key.as_str()), data)
     }
 
     pub(crate) fn signature_refused(&self, key: &KeyId, reason: &str) -> Result<Event, Error> {
-        let data = json!({ "keyId": key.as_str(), "reason": reason });
+        let data = Json::object([("keyId", key.as_str().into()), ("reason", reason.into())]);
         self.event(EventType::SignatureRefused, Some(key.as_str()), data)
     }
 
@@ -103,11 +107,11 @@ impl Scene<'_> {
         self.event(EventType::SignatureVerified, subject.key.map(KeyId::as_str), data)
     }
 
-    fn event(&self, event_type: EventType, subject: Option<&str>, data: Value) -> Result<Event, Error> {
+    fn event(&self, event_type: EventType, subject: Option<&str>, data: Json) -> Result<Event, Error> {
         Ok(self.event_of(&EventId::generate(self.now)?, event_type, subject, data))
     }
 
-    fn event_of(&self, id: &EventId, event_type: EventType, subject: Option<&str>, data: Value) -> Event {
+    fn event_of(&self, id: &EventId, event_type: EventType, subject: Option<&str>, data: Json) -> Event {
         Event {
             id: id.to_string(),
             org: self.org.to_string(),
@@ -121,19 +125,23 @@ impl Scene<'_> {
 }
 
 impl Subject<'_> {
-    fn data<const N: usize>(&self, more: [(&str, Value); N]) -> Value {
+    fn data<const N: usize>(&self, more: [(&str, Json); N]) -> Json {
         let algorithm = self.public_key.algorithm();
         let known = [
-            ("algorithm", json!(algorithm)),
-            ("contextBase64", json!(Base64(self.context.to_vec()))),
-            ("fingerprint", json!(hex::encode(self.public_key.fingerprint()))),
-            ("keyId", json!(self.key.map(KeyId::as_str))),
-            ("payloadSha256", json!(self.message.payload_sha256)),
-            ("payloadSize", json!(self.message.payload_size)),
-            ("ph", json!(hex::encode(self.prehash.as_bytes()))),
-            ("phAlg", json!(algorithm.prehash().id())),
-            ("signatureSha256", json!(hex::encode(ledger::sha256(self.signature)))),
+            ("algorithm", algorithm.name().into()),
+            ("contextBase64", Base64(self.context.to_vec()).to_text().into()),
+            ("fingerprint", hex::encode(self.public_key.fingerprint()).into()),
+            ("keyId", self.key.map(KeyId::as_str).into()),
+            ("payloadSha256", self.message.payload_sha256.as_deref().into()),
+            ("payloadSize", self.message.payload_size.map(|size| size as u64).into()),
+            ("ph", hex::encode(self.prehash.as_bytes()).into()),
+            ("phAlg", algorithm.prehash().id().into()),
+            ("signatureSha256", hex::encode(ledger::sha256(self.signature)).into()),
         ];
-        known.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect()
+        let mut data = Object::default();
+        for (name, value) in known.into_iter().chain(more) {
+            data.insert(name, value);
+        }
+        Json::Object(data)
     }
 }

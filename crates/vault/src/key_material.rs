@@ -4,8 +4,7 @@
 use async_trait::async_trait;
 use composite::{Algorithm, PublicKey, Signature, SigningInput, verify};
 use futures::future::{try_join, try_join3};
-use ledger::Content;
-use serde_json::json;
+use ledger::{Content, Json};
 
 use crate::{
     Error, Timestamp,
@@ -209,21 +208,22 @@ async fn open_seals(
 #[must_use]
 pub fn tagged_bytes(record: &KeyRecord) -> Vec<u8> {
     let kek = record.kek.as_ref();
-    ledger::canonical(&json!({
-        "alg": record.public_key.algorithm(),
-        "classicalKeyId": record.classical.key_id,
-        "fingerprint": hex::encode(record.public_key.fingerprint()),
-        "kekKeyId": kek.and_then(|kek| kek.wrapped.kek_key_id.as_deref()),
-        "kekProvider": kek.map(|kek| kek.provider),
-        "key": record.id.as_str(),
-        "keyProvider": record.classical.provider,
-        "kind": record.kind.name(),
-        "org": record.org.as_str(),
-        "pqKeyId": record.pq.key_id,
-        "pqProvider": record.pq.provider,
-        "v": 1,
-        "wrappedSha256": kek.map(|kek| hex::encode(ledger::sha256(&kek.wrapped.bytes))),
-    }))
+    let tagged = Json::object([
+        ("alg", record.public_key.algorithm().name().into()),
+        ("classicalKeyId", record.classical.key_id.as_deref().into()),
+        ("fingerprint", hex::encode(record.public_key.fingerprint()).into()),
+        ("kekKeyId", kek.and_then(|kek| kek.wrapped.kek_key_id.as_deref()).into()),
+        ("kekProvider", kek.map(|kek| kek.provider.name()).into()),
+        ("key", record.id.as_str().into()),
+        ("keyProvider", record.classical.provider.name().into()),
+        ("kind", record.kind.name().into()),
+        ("org", record.org.as_str().into()),
+        ("pqKeyId", record.pq.key_id.as_deref().into()),
+        ("pqProvider", record.pq.provider.name().into()),
+        ("v", 1.into()),
+        ("wrappedSha256", kek.map(|kek| hex::encode(ledger::sha256(&kek.wrapped.bytes))).into()),
+    ]);
+    tagged.to_canonical().into_bytes()
 }
 
 /// Refuses a record that the vault did not write. It comes before any unwrapping and before any remote call.

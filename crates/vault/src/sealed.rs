@@ -5,7 +5,7 @@ use aes_gcm::{
     aead::{Aead, Payload},
 };
 use composite::{PublicKey, SECRET_LEN};
-use serde_json::json;
+use ledger::Json;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -71,15 +71,16 @@ pub fn open(dek: &Dek, context: SealContext<'_>, sealed: &[u8]) -> Option<HalfSe
 
 impl SealContext<'_> {
     fn aad(&self) -> Vec<u8> {
-        ledger::canonical(&json!({
-            "alg": self.public_key.algorithm(),
-            "fingerprint": hex::encode(self.public_key.fingerprint()),
-            "half": self.half.name(),
-            "key": self.subject.key.as_str(),
-            "kind": self.kind.name(),
-            "org": self.subject.org.as_str(),
-            "v": 1,
-        }))
+        let bound = Json::object([
+            ("alg", self.public_key.algorithm().name().into()),
+            ("fingerprint", hex::encode(self.public_key.fingerprint()).into()),
+            ("half", self.half.name().into()),
+            ("key", self.subject.key.as_str().into()),
+            ("kind", self.kind.name().into()),
+            ("org", self.subject.org.as_str().into()),
+            ("v", 1.into()),
+        ]);
+        bound.to_canonical().into_bytes()
     }
 }
 

@@ -177,7 +177,7 @@ fn placed(entry: Entry, event: &Event) -> Placed {
     };
     let mut keys: Vec<KeyId> = subject.into_iter().collect();
     if event.event_type == EventType::KeyRotated {
-        keys.extend(key(event.data.pointer("/successor/id").and_then(serde_json::Value::as_str)));
+        keys.extend(key(event.data.get("successor").and_then(|successor| successor.get("id")?.as_str())));
     }
     Placed { entry, event_type: event.event_type, subject: event.subject_id.clone(), keys, signed }
 }

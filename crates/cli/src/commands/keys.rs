@@ -163,7 +163,7 @@ fn check_lineage(id: &str, document: &Value, trust: &TrustFile, output: Output) 
     if found.line.key(id).is_none() {
         bail!("the vault sent another key's lineage");
     }
-    let mut json = found.to_json();
+    let mut json = serde_json::to_value(found.to_json())?;
     json["ok"] = true.into();
     let keys: Vec<Value> = json["keys"].as_array().cloned().unwrap_or_default();
     if output.json {

@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use client::Client;
 use ledger::{
     Bundle, BundleError, BundleVerifier, CheckpointPin, Document, InclusionProof, Json, LedgerPin, Pins,
+    without_envelope,
 };
 use serde_json::{Value, json};
 
@@ -129,7 +130,7 @@ fn check(
     let mut verifier = BundleVerifier::new(pins.clone());
     let mut wrong: Option<BundleError> = None;
     let mut take = |document: Json| -> anyhow::Result<()> {
-        let page = Bundle::from_json(document.without_envelope()).context("this is no bundle")?;
+        let page = Bundle::from_json(without_envelope(document)).context("this is no bundle")?;
         if wrong.is_none() {
             wrong = verifier.page(&page).err();
         }
@@ -165,7 +166,7 @@ fn check(
             return Ok(Outcome::DoesNotVerify);
         }
     };
-    let mut json = found.to_json();
+    let mut json = serde_json::to_value(found.to_json())?;
     json["ok"] = true.into();
     let facts = [
         ("organisation", found.org.clone()),

@@ -6,7 +6,7 @@ use anstream::eprintln;
 use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use client::Client;
-use ledger::{Consistency, Document, Json, Pins, Receipt, Revocation, Signed};
+use ledger::{Consistency, Document, Json, Pins, Receipt, Revocation, Signed, without_envelope};
 use serde_json::{Value, json};
 
 use super::Vault;
@@ -64,7 +64,7 @@ pub(crate) fn check(
     let bytes = message::read(file)?;
     let named = || format!("`{}` is no receipt", file.display());
     let document: Json = serde_json::from_slice(&bytes).with_context(named)?;
-    let mut receipt = Receipt::from_json(document.without_envelope()).with_context(named)?;
+    let mut receipt = Receipt::from_json(without_envelope(document)).with_context(named)?;
     if let Some(sig) = sig {
         receipt.signature_base64 = Some(STANDARD.encode(message::read_signature(sig)?));
     }
@@ -84,7 +84,7 @@ pub(crate) fn check(
             return Ok(Outcome::DoesNotVerify);
         }
     };
-    let mut json = found.to_json();
+    let mut json = serde_json::to_value(found.to_json())?;
     json["ok"] = true.into();
     let said = |name: &str| shown(&json[name]);
     let facts = [
@@ -131,7 +131,7 @@ fn algorithm(receipt: &Receipt) -> anyhow::Result<composite::Algorithm> {
 fn consistency(file: &Path) -> anyhow::Result<Consistency> {
     let named = || format!("`{}` is no consistency proof", file.display());
     let document: Json = serde_json::from_slice(&message::read(file)?).with_context(named)?;
-    Consistency::from_json(document.without_envelope()).with_context(named)
+    Consistency::from_json(without_envelope(document)).with_context(named)
 }
 
 fn signed(digests: Option<&Digests>) -> Signed<'_> {

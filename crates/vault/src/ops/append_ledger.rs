@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use ledger::Content;
+use ledger::{Content, Json};
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::read_ledger::LedgerEntry;
@@ -71,12 +70,12 @@ pub async fn append_ledger(
     let now = Timestamp::now();
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
     let id = EventId::generate(now)?;
-    let data = json!({
-        "data": request.data,
-        "message": request.message,
-        "name": request.name,
-        "subjectId": request.subject_id,
-    });
+    let data = Json::object([
+        ("data", request.data.to_json()),
+        ("message", request.message.as_deref().into()),
+        ("name", request.name.as_str().into()),
+        ("subjectId", request.subject_id.as_deref().into()),
+    ]);
     let reply = crate::idempotency::reply(lease.as_ref(), &Kept { event_id: id.to_string() }, None)?;
     ports.events.append(Record { events: vec![scene.custom(&id, data)], reply }).await?;
     placed(ports, caller, &id).await

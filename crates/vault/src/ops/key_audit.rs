@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use ledger::Entry;
+use ledger::{Entry, Json};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{Error, caller::Caller, input, sequencing::Sequencer, store::Keys};
@@ -46,7 +45,7 @@ pub struct AuditRow {
     pub verified: Option<bool>,
     /// What the caller noted.
     #[schema(value_type = Object)]
-    pub metadata: Value,
+    pub metadata: Json,
     /// RFC 3339 UTC with milliseconds.
     pub created_at: String,
     /// Its place in the ledger.
@@ -103,14 +102,14 @@ fn row(entry: &Entry) -> Result<AuditRow, Error> {
         "signature.verified" => "verify",
         other => other,
     };
-    let text = |name: &str| fields.data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |name: &str| fields.data.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
     Ok(AuditRow {
         id: entry.id.clone(),
         operation: operation.to_owned(),
         payload_sha256: text("payloadSha256"),
-        payload_size: fields.data.get("payloadSize").and_then(Value::as_u64).unwrap_or_default(),
-        verified: fields.data.get("ok").and_then(Value::as_bool),
-        metadata: fields.data.get("metadata").cloned().unwrap_or_else(|| Value::Object(Default::default())),
+        payload_size: fields.data.get("payloadSize").and_then(Json::as_u64).unwrap_or_default(),
+        verified: fields.data.get("ok").and_then(Json::as_bool),
+        metadata: fields.data.get("metadata").cloned().unwrap_or_else(|| Json::object([])),
         created_at: entry.created_at.clone(),
         seq: entry.seq,
         event_type: fields.event_type.to_owned(),

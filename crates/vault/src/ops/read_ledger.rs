@@ -3,9 +3,8 @@
 mod bundle;
 pub mod shapes;
 
-use ledger::{Entry, EventType, tree::consistency_proof};
+use ledger::{Entry, EventType, Payload, tree::consistency_proof};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 pub use bundle::{BundleRequest, bundle};
@@ -43,7 +42,7 @@ pub struct LedgerEntry {
     pub entry_hash_hex: String,
     /// What is hashed: `actorId`, `data`, `eventType`, `id`, `issuedAt`, `org`, `seq`, `subjectId`, `v`.
     #[schema(value_type = Object)]
-    pub payload: Value,
+    pub payload: Payload,
     /// The payload's.
     pub event_type: String,
     /// The payload's; null where nothing has an id.
@@ -272,7 +271,7 @@ impl From<Entry> for LedgerEntry {
             event_type,
             subject_id: subject_id.map(str::to_owned),
             actor_id,
-            payload: entry.payload.as_value().clone(),
+            payload: entry.payload.clone(),
             id: entry.id.clone(),
             seq: entry.seq,
             prev_hash_hex: entry.prev_hash_hex.clone(),

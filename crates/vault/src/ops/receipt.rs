@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::{RECEIPT_VERSION, Receipt};
-use serde_json::Value;
+use ledger::{Json, RECEIPT_VERSION, Receipt};
 
 use crate::{
     Error,
@@ -94,7 +93,7 @@ async fn refuse_withheld(
         let page = access.sequencer.ledger.entries(&caller.org, &filter).await?;
         for entry in &page {
             let fields = entry.fields().map_err(|_| Error::ledger("an entry's fields"))?;
-            if fields.data.get("eventId").and_then(Value::as_str) == Some(event.as_str()) {
+            if fields.data.get("eventId").and_then(Json::as_str) == Some(event.as_str()) {
                 return Err(Error::SignatureWithheld { event: event.clone() });
             }
         }
