@@ -17,7 +17,7 @@ use std::{
 
 use async_trait::async_trait;
 use custody_local::{EnvKek, Kek};
-use ledger::{Bundle, BundleVerifier, Entry, Event, EventType, Pins, TileId};
+use ledger::{Bundle, BundleVerifier, Entry, Event, EventType, Json, Pins, TileId};
 use serde_json::json;
 use store_sqlite::SqliteStore;
 use vault::{
@@ -96,18 +96,21 @@ impl Bench {
 
     async fn append(&self, count: usize) {
         let now = Timestamp::now();
-        let event = |_| Event {
+        let event = |_| {
+            Event {
             id: EventId::generate(now).unwrap().to_string(),
             org: self.org.to_string(),
             event_type: EventType::SignatureIssued,
             actor_id: "apk_01h00000000000000000000000".into(),
             subject_id: Some("key_01h00000000000000000000000".into()),
             issued_at: now.to_string(),
-            data: json!({
+            data: Json::from_value(json!({
                 "algorithm": "mldsa65+ed25519", "contextBase64": "", "fingerprint": "00".repeat(32),
                 "keyId": "key_01h00000000000000000000000", "metadata": {}, "payloadSha256": "11".repeat(32),
                 "payloadSize": 5, "ph": "22".repeat(64), "phAlg": "sha512", "signatureSha256": "33".repeat(32),
-            }),
+            }))
+            .unwrap(),
+        }
         };
         let record = Record { events: (0..count).map(event).collect(), reply: None };
         self.store.append(record).await.unwrap();

@@ -29,6 +29,8 @@ export interface CallOptions {
   idempotencyKey?: string;
 }
 
+const OPTIONS: Record<keyof CallOptions, true> = { signal: true, timeoutMs: true, maxRetries: true, idempotencyKey: true };
+
 interface Call {
   path?: Record<string, string>;
   query?: Record<string, unknown>;
@@ -69,6 +71,11 @@ export class Http {
 
   /** The whole body of a success. */
   async call<Id extends OperationId>(id: Id, call: Call = {}, options: CallOptions = {}): Promise<Success<Id>> {
+    // An option that is misspelt must not pass for one that was not wanted.
+    const unknown = Object.keys(options).find((name) => !Object.hasOwn(OPTIONS, name));
+    if (unknown !== undefined) {
+      throw new TypeError(`\`${unknown}\` is not an option of this call; it knows ${Object.keys(OPTIONS).join(", ")}`);
+    }
     const [method, template] = OPERATIONS[id];
     const url = this.#baseUrl + filled(template, call.path) + queryText(call.query);
     const headers: Record<string, string> = {

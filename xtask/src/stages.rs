@@ -25,7 +25,11 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     })?;
     stages.run("format", || Ok(cmd!(sh, "cargo fmt --all --check").run()?))?;
     stages.run("lints", || {
-        Ok(cmd!(sh, "cargo clippy --locked --workspace --all-targets -- -D warnings").run()?)
+        Ok(cmd!(
+            sh,
+            "cargo clippy --locked --workspace --all-targets --bench ledger --bench server -- -D warnings"
+        )
+        .run()?)
     })?;
     stages.run("JavaScript packages", || npm::packages(sh, &wasm))?;
     stages.run("binaries", || {

@@ -1,7 +1,8 @@
 //! Builds the embedded vault and serves it.
 
-use std::{os::unix::process::CommandExt, process::Command};
+use std::{net::TcpListener, os::unix::process::CommandExt, process::Command};
 
+use anyhow::Context;
 use xshell::{Shell, cmd};
 
 use crate::setup;
@@ -19,6 +20,9 @@ pub(crate) struct Args {
 
 /// Becomes the server, so that Ctrl-C reaches it.
 pub(crate) fn run(sh: &Shell, args: &Args) -> anyhow::Result<()> {
+    // Before the build rather than after it.
+    TcpListener::bind(&args.listen)
+        .with_context(|| format!("nothing can listen at {}; choose another with --listen", args.listen))?;
     setup::c_compiler(sh)?;
     println!("building the embedded vault; the first time takes a few minutes");
     cmd!(sh, "cargo build --locked -p server").quiet().run()?;

@@ -112,6 +112,7 @@ impl Reader<'_> {
 
     fn object(&mut self, depth: usize) -> Read<Json> {
         let mut members = Vec::new();
+        let start = self.at;
         self.at += 1;
         if self.next_token() == Some(b'}') {
             self.at += 1;
@@ -131,7 +132,10 @@ impl Reader<'_> {
             }
             members.push((name, self.value(depth)?));
             if self.ends(b'}', "expected `,` or `}`")? {
-                return Object::from_members(members).map(Json::Object).ok_or("two members of one name");
+                return Object::from_members(members).map(Json::Object).ok_or_else(|| {
+                    self.at = start;
+                    "an object with two members of one name"
+                });
             }
         }
     }

@@ -254,7 +254,7 @@ pub(crate) enum Encoding {
 pub(crate) struct Evidence {
     #[command(flatten)]
     pub(crate) trust: TrustFile,
-    /// That the receipt's ledger continues a checkpoint that you pinned: what /v1/ledger/consistency answered
+    /// That the receipt's ledger continues a checkpoint that you pinned: what `postq ledger consistency` wrote
     #[arg(long, value_name = "FILE")]
     pub(crate) consistency: Option<PathBuf>,
     /// Take a signature of a revoked key although the ledger does not have it from before the revocation
@@ -291,6 +291,15 @@ pub(crate) enum Ledger {
     Proof {
         /// evt_…
         event: String,
+    },
+    /// Prove that the ledger only grew between two sizes: what --consistency of `postq receipt verify` reads
+    Consistency {
+        /// The size of the smaller tree: a pinned checkpoint's, or a receipt's
+        #[arg(long, value_name = "ENTRIES")]
+        from: u64,
+        /// The size of the larger tree
+        #[arg(long, value_name = "ENTRIES")]
+        to: u64,
     },
     /// Write all that a verifier needs, page by page, one JSON document a line
     Bundle {

@@ -11,6 +11,7 @@
 //! `wasm32-unknown-unknown`.
 
 mod bundle;
+mod bundle_verifier;
 mod checkpoint;
 mod content;
 mod document;
@@ -27,9 +28,8 @@ mod succession;
 mod tiles;
 pub mod tree;
 
-pub use bundle::{
-    BUNDLE_VERSION, Bundle, BundleError, BundleFault, BundleVerified, BundleVerifier, Part, Range,
-};
+pub use bundle::{BUNDLE_VERSION, Bundle, BundleError, BundleFault, BundleVerified, Part, Range};
+pub use bundle_verifier::BundleVerifier;
 pub use canonical_json::{Json, JsonError, Object};
 pub use checkpoint::{Checkpoint, CheckpointBody, CheckpointError, SigningKey};
 pub use content::{Content, ContentError, MAX_DEPTH, Payload};

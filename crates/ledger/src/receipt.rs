@@ -142,6 +142,9 @@ pub enum ReceiptError {
     /// One half or both do not verify.
     #[error("the signature does not verify: classical half {}, ML-DSA half {}", word(.0.classical_ok), word(.0.pq_ok))]
     Verdict(Verdict),
+    /// The message that is at hand is another one.
+    #[error("the payload is not the one that was signed: its digest is another than the ledger's entry has")]
+    Message,
     /// A field of the entry says something else.
     #[error("`{0}` in the ledger's entry is not that of this signature")]
     Field(&'static str),
@@ -237,14 +240,14 @@ impl Receipt {
         match signed {
             Signed::Payload(payload) => {
                 if Prehash::derive(algorithm, payload).as_bytes() != prehash.as_bytes() {
-                    return Err(ReceiptError::Field("ph"));
+                    return Err(ReceiptError::Message);
                 }
                 let size = u64::try_from(payload.len()).unwrap_or(u64::MAX);
                 check_payload(data, &hex::encode(sha256(payload)), size)?;
             }
             Signed::Digests { prehash: at_hand, payload } => {
                 if at_hand != prehash.as_bytes() {
-                    return Err(ReceiptError::Field("ph"));
+                    return Err(ReceiptError::Message);
                 }
                 if let Some((digest, size)) = payload {
                     check_payload(data, digest, size)?;

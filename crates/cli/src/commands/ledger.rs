@@ -65,6 +65,14 @@ pub(crate) fn run(command: args::Ledger, vault: &Vault, output: Output) -> anyho
             }
             Ok(Outcome::Done)
         }
+        args::Ledger::Consistency { from, to } => {
+            let (from, to) = (from.to_string(), to.to_string());
+            let proof = vault
+                .client()?
+                .get(&["v1", "ledger", "consistency"], &[("from", from.as_str()), ("to", to.as_str())])?;
+            output::line(&proof.to_string())?;
+            Ok(Outcome::Done)
+        }
         args::Ledger::Bundle { out, since } => {
             let client = vault.client()?;
             match &out {
