@@ -75,10 +75,20 @@ fn module(sh: &Shell, wasm: &Wasm) -> anyhow::Result<PathBuf> {
         Err(_) => format!("{}/.cargo", sh.var("HOME").context("neither CARGO_HOME nor HOME is set")?),
     };
     let root = sh.current_dir();
+    let rustc = match wasm {
+        Wasm::Rustup => Path::new("rustc"),
+        Wasm::Debian { rustc, .. } => rustc,
+    };
+    let sysroot = cmd!(sh, "{rustc} --print sysroot").quiet().read()?;
+    let version = cmd!(sh, "{rustc} -vV").quiet().read()?;
+    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
+    let commit = commit.context("`rustc -vV` names no commit")?;
     let flags = [
         // Paths stand in panic messages, and this machine's are nobody's business.
         format!("--remap-path-prefix={home}=cargo"),
         format!("--remap-path-prefix={}=postq-vault", root.display()),
+        // Where the standard library's sources are installed, they are named by their place; elsewhere, like this.
+        format!("--remap-path-prefix={sysroot}/lib/rustlib/src/rust=/rustc/{commit}"),
         // The hashes in loops instead of unrolled: a sixth of their code.
         r#"--cfg=sha2_backend="soft""#.to_owned(),
         r#"--cfg=sha2_backend_soft="compact""#.to_owned(),
