@@ -96,21 +96,20 @@ impl Bench {
 
     async fn append(&self, count: usize) {
         let now = Timestamp::now();
-        let event = |_| {
-            Event {
+        let data: Json = serde_json::from_value(json!({
+            "algorithm": "mldsa65+ed25519", "contextBase64": "", "fingerprint": "00".repeat(32),
+            "keyId": "key_01h00000000000000000000000", "metadata": {}, "payloadSha256": "11".repeat(32),
+            "payloadSize": 5, "ph": "22".repeat(64), "phAlg": "sha512", "signatureSha256": "33".repeat(32),
+        }))
+        .unwrap();
+        let event = |_| Event {
             id: EventId::generate(now).unwrap().to_string(),
             org: self.org.to_string(),
             event_type: EventType::SignatureIssued,
             actor_id: "apk_01h00000000000000000000000".into(),
             subject_id: Some("key_01h00000000000000000000000".into()),
             issued_at: now.to_string(),
-            data: Json::from_value(json!({
-                "algorithm": "mldsa65+ed25519", "contextBase64": "", "fingerprint": "00".repeat(32),
-                "keyId": "key_01h00000000000000000000000", "metadata": {}, "payloadSha256": "11".repeat(32),
-                "payloadSize": 5, "ph": "22".repeat(64), "phAlg": "sha512", "signatureSha256": "33".repeat(32),
-            }))
-            .unwrap(),
-        }
+            data: data.clone(),
         };
         let record = Record { events: (0..count).map(event).collect(), reply: None };
         self.store.append(record).await.unwrap();

@@ -9,6 +9,7 @@
 
 mod architecture;
 mod cli_transcripts;
+mod dynamodb;
 mod embedded_vault;
 mod failures;
 mod faults;
@@ -24,6 +25,7 @@ mod killed;
 mod lambda_runtime;
 mod lanes;
 mod ledger_documents;
+mod local_dynamodb;
 mod made_up_evidence;
 mod ml_dsa_engines;
 mod npm_vectors;

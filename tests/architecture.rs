@@ -12,18 +12,19 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, semver::Version}
 use crate::python::root;
 
 /// What each of our packages may depend on among ours, outside its tests.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("canonical-json", &[]),
     ("composite", &["canonical-json"]),
     ("ledger", &["canonical-json", "composite"]),
     ("vault", &["composite", "ledger"]),
     ("api", &["vault"]),
     ("custody-local", &["composite", "ledger", "vault"]),
+    ("store-dynamodb", &["composite", "ledger", "vault"]),
     ("store-sqlite", &["composite", "ledger", "vault"]),
     ("conformance", &["composite", "ledger", "vault"]),
     ("server", &["api", "custody-local", "store-sqlite", "vault"]),
     ("functions", &["api", "custody-local", "store-sqlite", "vault"]),
-    ("client", &[]),
+    ("client", &["canonical-json"]),
     ("cli", &["client", "composite", "ledger"]),
     ("verifier-wasm", &["composite", "ledger"]),
     ("verifier-glue", &[]),
@@ -33,8 +34,9 @@ const MAY_USE: [(&str, &[&str]); 17] = [
 ];
 
 /// Crates that only some of ours may name, outside their tests.
-const ONLY_IN: [(&str, &[&str]); 15] = [
+const ONLY_IN: [(&str, &[&str]); 16] = [
     ("aes-gcm", &["vault"]),
+    ("aws-sdk-dynamodb", &["store-dynamodb"]),
     ("axum", &["api", "functions", "server"]),
     ("ed25519-dalek", &["composite"]),
     ("fips204", &["composite"]),

@@ -24,11 +24,12 @@ use http_body_util::BodyExt;
 use ledger::{EventType, Json, Pins};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use vault::store::{SealedRecord, StoreError};
+use vault::store::{SealedRecord, Store, StoreError};
 
 use crate::{
     in_process::Vault,
     interposed::{Interposed, Interposer, down},
+    local_dynamodb::Faults,
     rounds::{Dice, rounds, seeds},
 };
 
@@ -203,8 +204,7 @@ impl World {
 }
 
 /// Lives until every step is settled; a life ends when the store is told to die, and the next one goes on.
-async fn run(seed: u64) {
-    let vault = Vault::new().await;
+async fn run(seed: u64, vault: Vault, way: impl Fn(&Vault, u64) -> Arc<dyn Store>) {
     let mut keys = Vec::new();
     for n in 0..KEYS {
         let body =
@@ -217,7 +217,7 @@ async fn run(seed: u64) {
         assert!(life < 20, "seed {seed}: it never comes to its end");
         let odds = if life < 4 { 12 + life * 10 } else { 0 };
         let chaos = Arc::new(Chaos { dead: AtomicBool::new(false), odds });
-        let store = Interposed::over(world.vault.store.clone(), chaos.clone());
+        let store = Interposed::over(way(&world.vault, odds), chaos.clone());
         let app = server::app(&store, &world.vault.custody, &[]);
         let settled = Arc::new(Mutex::new(vec![0; todo.len()]));
         let mut callers = tokio::task::JoinSet::new();
@@ -261,7 +261,7 @@ async fn run(seed: u64) {
             break;
         }
         // The leases of the dead end by themselves, in a minute that is not waited for here.
-        world.vault.database().execute("UPDATE replies SET lease_until = 0", []).unwrap();
+        world.vault.end_leases().await;
     }
     judge(seed, &world).await;
 }
@@ -366,6 +366,19 @@ async fn judge(seed: u64, world: &World) {
 async fn the_invariants_hold_whatever_the_store_does() {
     for seed in seeds(rounds(1_000)) {
         eprintln!("POSTQ_TEST_SEED={seed}");
-        run(seed).await;
+        run(seed, Vault::new().await, |vault, _| vault.store.clone()).await;
+    }
+}
+
+/// The same over DynamoDB, where things also go wrong below the store, on the way to its tables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_invariants_hold_whatever_dynamodb_does() {
+    for seed in seeds(rounds(50)) {
+        eprintln!("POSTQ_TEST_SEED={seed}");
+        let way = |vault: &Vault, odds: u64| match odds {
+            0 => vault.store.clone(),
+            odds => vault.store_over(Faults::new(seed ^ odds, odds * 2)),
+        };
+        run(seed, Vault::in_dynamodb().await, way).await;
     }
 }

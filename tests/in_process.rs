@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use ledger::Event;
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use store_dynamodb::DynamoStore;
 use store_sqlite::SqliteStore;
 use tower::ServiceExt;
 use vault::{
@@ -21,6 +22,8 @@ use vault::{
     ops::create_org,
     store::{EntryFilter, Store},
 };
+
+use crate::local_dynamodb::{Faults, LocalDynamoDb};
 
 /// A vault of two organisations.
 pub(crate) struct Vault {
@@ -33,8 +36,13 @@ pub(crate) struct Vault {
     /// The second one.
     pub(crate) other_org: OrgId,
     pub(crate) other_token: String,
-    file: PathBuf,
-    _dir: tempfile::TempDir,
+    bed: Bed,
+}
+
+/// Where the store's bytes are.
+enum Bed {
+    File { path: PathBuf, _dir: tempfile::TempDir },
+    Tables { local: LocalDynamoDb, store: DynamoStore },
 }
 
 impl Vault {
@@ -53,8 +61,23 @@ impl Vault {
     /// A vault whose app sees the store through `wrap`.
     pub(crate) async fn over(wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("vault.db");
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&file).unwrap());
+        let path = dir.path().join("vault.db");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).unwrap());
+        Self::in_bed(store, Bed::File { path, _dir: dir }, wrap).await
+    }
+
+    /// A vault over DynamoDB.
+    pub(crate) async fn in_dynamodb() -> Self {
+        let local = LocalDynamoDb::start();
+        let store = local.store("vault-").await;
+        Self::in_bed(Arc::new(store.clone()), Bed::Tables { local, store }, |store| store).await
+    }
+
+    async fn in_bed(
+        store: Arc<dyn Store>,
+        bed: Bed,
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Self {
         let kek = Kek::generate().unwrap().expose_base64().to_string();
         let custody = custody(&kek);
         let make = async |name: &str| {
@@ -67,7 +90,7 @@ impl Vault {
         let (org, token) = make("first").await;
         let (other_org, other_token) = make("second").await;
         let app = server::app(&wrap(store.clone()), &custody, &[]);
-        Self { app, store, custody, org, token, other_org, other_token, file, _dir: dir }
+        Self { app, store, custody, org, token, other_org, other_token, bed }
     }
 
     /// Calls with the first organisation's token. A body makes it a POST.
@@ -173,9 +196,26 @@ impl Vault {
             .collect()
     }
 
+    /// The leases of calls that died end by themselves, in a minute that is not waited for.
+    pub(crate) async fn end_leases(&self) {
+        match &self.bed {
+            Bed::File { .. } => {
+                self.database().execute("UPDATE replies SET lease_until = 0", []).unwrap();
+            }
+            Bed::Tables { local, store } => local.end_leases(store).await,
+        }
+    }
+
+    /// The same store, over a way on which things go wrong.
+    pub(crate) fn store_over(&self, faults: Arc<Faults>) -> Arc<dyn Store> {
+        let Bed::Tables { local, .. } = &self.bed else { panic!("there is no way to a file") };
+        Arc::new(DynamoStore::new(&local.config_over(faults), "vault-"))
+    }
+
     /// A connection of an intruder's own: what is written through it was not written by the vault.
     pub(crate) fn database(&self) -> Connection {
-        let database = Connection::open(&self.file).unwrap();
+        let Bed::File { path, .. } = &self.bed else { panic!("it is no file") };
+        let database = Connection::open(path).unwrap();
         database.pragma_update(None, "foreign_keys", "OFF").unwrap();
         database
     }

@@ -83,7 +83,7 @@ impl OwnLedger {
             actor_id: "apk_1".into(),
             subject_id: subject.map(str::to_owned),
             issued_at: format!("2026-01-01T00:00:00.{:03}Z", seq % 1000),
-            data: Json::from_value(data.into()).unwrap(),
+            data: serde_json::from_value::<Json>(data.into()).unwrap(),
         };
         let previous = match self.entries.last() {
             Some(last) => digest(&last.entry_hash_hex),

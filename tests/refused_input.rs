@@ -102,7 +102,7 @@ fn a_key_is_made_only_of_what_is_known() {
     let many: Value = (0..17).map(|i| (i.to_string(), json!(1))).collect::<serde_json::Map<_, _>>().into();
     invalid(&create(json!({"name": "n", "metadata": many})), "metadata", "16");
     invalid(&create(json!({"name": "n", "metadata": {"a": "x".repeat(1024)}})), "metadata", "1024 bytes");
-    invalid(&create(json!({"name": "n", "metadata": {"a": 1.5}})), "metadata", "integer");
+    invalid(&create(json!({"name": "n", "metadata": {"a": 1.5}})), "metadata.a", "integer");
     assert_eq!(create(json!({"name": "x".repeat(128)})).status, 201);
 
     for pq in ["aws-cloudhsm", "azure-managed-hsm"] {

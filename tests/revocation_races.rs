@@ -11,10 +11,19 @@ use crate::{in_process::Vault, rounds::rounds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_signature_leaves_whose_call_began_after_the_revocation_was_told() {
-    let vault = Arc::new(Vault::new().await);
+    race(Vault::new().await, rounds(10_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nor_over_dynamodb() {
+    race(Vault::in_dynamodb().await, rounds(500)).await;
+}
+
+async fn race(vault: Vault, races: u64) {
+    let vault = Arc::new(vault);
     let clock = Arc::new(AtomicU64::new(0));
     let (mut released, mut refused) = (0_u64, 0_u64);
-    for race in 0..rounds(10_000) {
+    for race in 0..races {
         let key = vault.create_key("mldsa44+ed25519").await;
         let kept = json!({"keyId": key, "payload": "aGVsbG8="});
         assert_eq!(vault.once(&format!("kept-{race}"), "/v1/sign", &kept).await.0, 200);

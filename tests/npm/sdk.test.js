@@ -156,7 +156,7 @@ describe("against the real server", () => {
     assert.deepEqual(anchored.anchored, { signer: true, ledger: true, checkpoint: null });
     await assert.rejects(postq.ledger.receipt(signed.eventId, { signature: "AAAA" }), (error) => error.code === "ledger_mismatch");
     const tampered = offline.verifyReceipt(receipt, { payload: bytes("Contract"), pins });
-    assert.deepEqual(tampered, { ok: false, reason: "the payload is not the one that was signed: its digest is another than the ledger's entry has" });
+    assert.deepEqual(tampered, { ok: false, reason: "the payload's digest is not the one in the ledger's entry" });
   });
 
   test("an event is confirmed, and a ledger that says something else fails loudly", async () => {

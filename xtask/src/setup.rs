@@ -120,8 +120,27 @@ pub(crate) fn cargo_deny(sh: &Shell) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
+/// DynamoDB on this machine, built once into `target/tools`: it embeds another version of SQLite than the store does, and two
+/// cannot be linked together.
+pub(crate) fn dynoxide(sh: &Shell) -> anyhow::Result<()> {
+    let tools = sh.current_dir().join("target/tools");
+    if tools.join("bin/dynoxide").exists() {
+        return Ok(());
+    }
+    println!(
+        "setting up dynoxide {DYNOXIDE}, a DynamoDB for the tests, in target/tools; it takes some minutes"
+    );
+    let package = format!("dynoxide-rs@{DYNOXIDE}");
+    let features = "native-sqlite,http-server,cli";
+    let install =
+        cmd!(sh, "cargo install --locked --quiet {package} --no-default-features --features {features}");
+    Ok(install.args(["--root".as_ref(), tools.as_os_str()]).run()?)
+}
+
 /// The oldest Node that all the packages' tools run on.
 const NODE: (u32, u32) = (20, 19);
+
+const DYNOXIDE: &str = "3.2.0";
 
 const CARGO_DENY: &str = "0.20.2";
 

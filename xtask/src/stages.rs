@@ -16,6 +16,7 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     stages.run("set-up", || {
         setup::c_compiler(sh)?;
         setup::python(sh)?;
+        setup::dynoxide(sh)?;
         setup::node(sh)?;
         setup::chromium(sh)?;
         wasm = setup::wasm(sh)?;

@@ -128,7 +128,7 @@ impl From<bool> for Json {
 }
 
 impl From<u64> for Json {
-    /// A number beyond [`MAX_INTEGER`] is kept as one that is not written either.
+    /// A number beyond [`MAX_INTEGER`] is no more written than any other such.
     fn from(number: u64) -> Self {
         Self::Integer(i64::try_from(number).unwrap_or(i64::MAX))
     }

@@ -94,8 +94,11 @@ impl PartialEq for Member {
 /// By UTF-16 code units (RFC 8785 §3.2.3). UTF-8 sorts alike but for U+E000 to U+FFFF, whose first bytes are 0xEE and 0xEF,
 /// and which come after the characters that UTF-16 writes as surrogates, whose first bytes are 0xF0 to 0xF4.
 fn order(a: &str, b: &str) -> Ordering {
-    let weigh = |byte| if matches!(byte, 0xee | 0xef) { byte + 7 } else { byte };
-    a.bytes().map(weigh).cmp(b.bytes().map(weigh))
+    let weigh = |byte: u8| if matches!(byte, 0xee | 0xef) { byte + 7 } else { byte };
+    match a.bytes().zip(b.bytes()).find(|(a, b)| a != b) {
+        Some((a, b)) => weigh(a).cmp(&weigh(b)),
+        None => a.len().cmp(&b.len()),
+    }
 }
 
 #[cfg(test)]

@@ -47,8 +47,10 @@ struct Reader<'a> {
 
 type Read<T> = Result<T, &'static str>;
 
-const NUMBER: &str = "a number that is not an integer within ±(2^53 - 1); send it as a string";
+pub(crate) const NUMBER: &str = "a number that is not an integer within ±(2^53 - 1); send it as a string";
 const SURROGATE: &str = "half of a surrogate pair";
+pub(crate) const SAME_NAME: &str = "an object with two members of one name";
+pub(crate) const DEEP: &str = "nested too deeply";
 const END: &str = "the text ends too early";
 
 impl Reader<'_> {
@@ -134,7 +136,7 @@ impl Reader<'_> {
             if self.ends(b'}', "expected `,` or `}`")? {
                 return Object::from_members(members).map(Json::Object).ok_or_else(|| {
                     self.at = start;
-                    "an object with two members of one name"
+                    SAME_NAME
                 });
             }
         }
@@ -247,7 +249,7 @@ impl Reader<'_> {
 }
 
 fn inner(depth: usize) -> Read<usize> {
-    depth.checked_sub(1).ok_or("nested too deeply")
+    depth.checked_sub(1).ok_or(DEEP)
 }
 
 #[cfg(test)]
@@ -343,7 +345,7 @@ mod tests {
     /// What the library for all of JSON makes of it, where it holds nothing that this reader refuses.
     fn by_the_library(text: &str) -> Option<Json> {
         let value: Value = serde_json::from_str(text).ok()?;
-        let json = Json::from_value(value)?;
+        let json: Json = serde_json::from_value(value).ok()?;
         // It keeps the last of two members, and reads -0 and 1e2 as floating-point numbers.
         json.is_within_depth(MAX_DEPTH).then_some(json)
     }
@@ -355,13 +357,14 @@ mod tests {
             pieces in prop::collection::vec(
                 prop::sample::select(vec![
                     "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"b\":", "\\", "\\n", "\\u00e9", "\\ud83d\\ude00", "\\ud83d",
-                    "0", "1", "-", "12", "9007199254740991", "true", "false", "null", " ", "\n", "é", "😀", "\"\"", "[]", "{}",
+                    "0", "1", "-", "-0", "1.5", "1e2", ".", "e", "12", "\u{1}", "\u{feff}", "\\u0000", "9007199254740991", "true", "false", "null", " ", "\n", "é", "😀", "\"\"", "[]", "{}",
                 ]),
                 0..12,
             )
         ) {
             let text = pieces.concat();
             let ours = Json::parse(&text).ok();
+            prop_assert_eq!(&ours, &serde_json::from_str(&text).ok(), "in a whole and as a part: {}", text);
             let theirs = by_the_library(&text);
             if ours.is_some() {
                 prop_assert_eq!(&ours, &theirs, "{}", text);
@@ -375,7 +378,7 @@ mod tests {
 
         #[test]
         fn what_the_library_writes_is_read(value in crate::write::tests::values()) {
-            let json = Json::from_value(value.clone()).unwrap();
+            let json: Json = serde_json::from_value(value.clone()).unwrap();
             prop_assert_eq!(Json::parse(&value.to_string()), Ok(json.clone()));
             prop_assert_eq!(Json::parse(&serde_json::to_string_pretty(&value).unwrap()), Ok(json));
         }

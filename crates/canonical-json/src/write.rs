@@ -121,7 +121,7 @@ pub(crate) mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
         fn the_bytes_are_those_of_a_library_for_all_of_rfc_8785(value in values()) {
-            let json = Json::from_value(value.clone()).unwrap();
+            let json: Json = serde_json::from_value(value.clone()).unwrap();
             prop_assert_eq!(json.to_canonical().into_bytes(), serde_json_canonicalizer::to_vec(&value).unwrap());
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use canonical_json::Json;
 use serde_json::{Map, Value};
 use ureq::{
     Agent, Body,
@@ -257,14 +258,23 @@ fn as_text(response: &Response<Body>, text: &str, origin: &str) -> Result<String
 }
 
 fn as_json(response: &Response<Body>, text: &str, origin: &str) -> Result<Value, Error> {
-    let body: Value = serde_json::from_str(text).unwrap_or_default();
+    let body = read_json(text);
     let success = body.get("success").and_then(Value::as_bool) == Some(true);
     if response.status().is_success() && success { Ok(body) } else { Err(refusal(response, text, origin)) }
 }
 
+/// An answer; null for what is none. It goes by the strict reader first, because `Value`'s own takes an object with a certain
+/// member for something else in builds with `raw_value`.
+fn read_json(text: &str) -> Value {
+    Json::parse(text).ok().and_then(|json| serde_json::to_value(json).ok()).unwrap_or_default()
+}
+
 fn refusal(response: &Response<Body>, text: &str, origin: &str) -> Error {
     let status = response.status().as_u16();
-    let mut body: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    let mut body = match read_json(text) {
+        Value::Object(body) => body,
+        _ => Map::new(),
+    };
     let mut member = |name: &str| match body.remove(name) {
         Some(Value::String(text)) => Some(text),
         _ => None,
@@ -340,5 +350,12 @@ mod tests {
             assert!(bad.is_empty() || !error.to_string().contains(bad));
         }
         assert!(Token::parse("pq_live_abc").is_ok());
+    }
+
+    #[test]
+    fn an_answer_is_what_the_vault_wrote_whatever_its_members_are_called() {
+        let text = r#"{"data":{"metadata":{"$serde_json::private::RawValue":"{\"approved\":true}"}},"success":true}"#;
+        assert_eq!(read_json(text).to_string(), text);
+        assert_eq!(read_json("<html>"), Value::Null);
     }
 }

@@ -25,12 +25,15 @@ pub(crate) async fn all(store: &dyn Store) {
 
 async fn events_get_their_place_once(store: &dyn Store) {
     let org = make_org(store).await.org.id;
-    store.append(record(&org, 3)).await.unwrap();
+    let together = record(&org, 3);
+    store.append(together.clone()).await.unwrap();
     assert!(store.waiting(ALL).await.unwrap().contains(&org));
     assert_eq!(store.head(&org).await.unwrap(), Head { size: 0, hash: NO_ENTRY });
     assert_eq!(store.unplaced(&org, 2).await.unwrap().len(), 2, "a limit is kept to");
     let events = store.unplaced(&org, ALL).await.unwrap();
     assert_eq!(events.len(), 5);
+    let place = |event: &Event| events.iter().position(|other| other.id == event.id).unwrap();
+    assert!(together.events.iter().is_sorted_by_key(place), "what is written together keeps its order");
     let id: EventId = events[0].id.parse().unwrap();
     assert_eq!(store.place(&org, &id).await.unwrap(), None);
 

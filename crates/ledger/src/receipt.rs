@@ -142,8 +142,8 @@ pub enum ReceiptError {
     /// One half or both do not verify.
     #[error("the signature does not verify: classical half {}, ML-DSA half {}", word(.0.classical_ok), word(.0.pq_ok))]
     Verdict(Verdict),
-    /// The message that is at hand is another one.
-    #[error("the payload is not the one that was signed: its digest is another than the ledger's entry has")]
+    /// The message that is at hand is another than the entry tells of.
+    #[error("the payload's digest is not the one in the ledger's entry")]
     Message,
     /// A field of the entry says something else.
     #[error("`{0}` in the ledger's entry is not that of this signature")]

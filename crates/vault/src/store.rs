@@ -140,7 +140,9 @@ pub trait TokenWrites: Send + Sync {
 /// Commits signatures.
 #[async_trait]
 pub trait SignatureWrites: Send + Sync {
-    /// The issued-row and the event, unless the key is revoked: then nothing is written.
+    /// The issued-row and the event. A store that notices in its transaction that the key is revoked writes nothing; one in
+    /// which that would set all signers of a key against each other does not look. So whoever releases a signature reads
+    /// the key's status after this, never before or beside it.
     async fn record(&self, issued: &IssuedRecord, record: Record) -> Result<Commit, StoreError>;
 
     /// Takes the issued-row and the kept answer away and writes the event that says so, unless the answer is marked as

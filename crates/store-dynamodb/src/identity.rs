@@ -1,0 +1,177 @@
+//! Whether the tables are those that belong together: the table of tombstones is never put back to an earlier hour, and
+//! keeps the ids of the others. DynamoDB puts back by making a new table, which has a new id.
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use vault::{
+    random,
+    store::{KeyStatus, Record, Recovery, StoreError, Tombstone},
+};
+
+use crate::{
+    DynamoStore,
+    connection::unavailable,
+    item::{self, Item, text},
+    keys,
+    rows::{self, Places, corrupt},
+    tables::{Key, Table},
+    transaction::{Refused, Transaction},
+};
+
+/// Where tombstones and the list of organisations each say which store they belong to.
+fn place() -> Key {
+    Key::alone("store")
+}
+
+/// What the tombstones know of the store.
+struct Known {
+    /// The store's name for itself, random.
+    store: String,
+    /// The ids of the tables, and the names that they were read by.
+    tables: Vec<(Table, String)>,
+}
+
+impl DynamoStore {
+    /// Refuses to write where a table is another than it was.
+    pub(crate) async fn check_identity(&self) -> Result<(), StoreError> {
+        if self.known_to_be_the_same() {
+            return Ok(());
+        }
+        if self.is_restored().await? {
+            return Err(StoreError::Restored);
+        }
+        self.remember_to_be_the_same(true);
+        Ok(())
+    }
+
+    async fn table_ids(&self) -> Result<Vec<(Table, String)>, StoreError> {
+        try_join_all(Table::RESTORABLE.map(async |table| {
+            let call = self.client().describe_table().table_name(self.table_name(table));
+            let description = call.send().await.map_err(unavailable)?.table;
+            let id = description.and_then(|table| table.table_id);
+            Ok((table, id.ok_or_else(|| unavailable(NoId(table.name())))?))
+        }))
+        .await
+    }
+
+    async fn known(&self) -> Result<Option<Known>, StoreError> {
+        let Some(item) = self.get(Table::Tombstones, &place()).await? else { return Ok(None) };
+        let parse = || {
+            let ids = Table::RESTORABLE.map(|table| Ok((table, item::get(&item, table.name())?.to_owned())));
+            let tables = ids.into_iter().collect::<Result<_, item::Corrupt>>()?;
+            Ok(Known { store: item::get(&item, "store")?.to_owned(), tables })
+        };
+        parse().map(Some).map_err(|name| corrupt(None, name))
+    }
+
+    /// What the store calls itself; none where it was never written, or its list of organisations is another's.
+    async fn own_name(&self) -> Result<Option<String>, StoreError> {
+        let found = self.get(Table::Orgs, &place()).await?;
+        found
+            .map(|item| item::get(&item, "store").map(str::to_owned))
+            .transpose()
+            .map_err(|n| corrupt(None, n))
+    }
+
+    /// Writes down which tables belong together.
+    async fn declare(&self, name: &str, first: bool) -> Result<Result<(), Refused>, StoreError> {
+        let mut known = Item::from([("store".to_owned(), text(name))]);
+        for (table, id) in self.table_ids().await? {
+            known.insert(table.name().to_owned(), text(id));
+        }
+        let mut t = Transaction::new(self);
+        let own = Item::from([("store".to_owned(), text(name))]);
+        if first {
+            t.make(Table::Tombstones, &place(), known)?;
+            t.make(Table::Orgs, &place(), own)?;
+        } else {
+            t.put(Table::Tombstones, &place(), known)?;
+            t.put(Table::Orgs, &place(), own)?;
+        }
+        t.commit_unchecked().await
+    }
+}
+
+#[async_trait]
+impl Recovery for DynamoStore {
+    async fn is_restored(&self) -> Result<bool, StoreError> {
+        if let Some(known) = self.known().await? {
+            return Ok(known.tables != self.table_ids().await?);
+        }
+        if self.own_name().await?.is_some() {
+            // The store is one that has a table of tombstones, and this is another.
+            return Ok(true);
+        }
+        let name = hex::encode(random::generate::<16>().map_err(unavailable)?);
+        match self.declare(&name, true).await? {
+            Ok(()) => Ok(false),
+            // Somebody else was first.
+            Err(_) => match self.known().await? {
+                Some(known) => Ok(known.tables != self.table_ids().await?),
+                None => Ok(true),
+            },
+        }
+    }
+
+    async fn is_foreign(&self) -> Result<bool, StoreError> {
+        let (known, own) = (self.known().await?, self.own_name().await?);
+        Ok(known.is_some_and(|known| own.is_some_and(|own| own != known.store)))
+    }
+
+    async fn lost_tombstones(&self) -> Result<Vec<Tombstone>, StoreError> {
+        let mut tombstones = Vec::new();
+        self.scan(Table::Tombstones, |item| {
+            if Key::of(&item) != Some(place()) {
+                tombstones.push(rows::buried(&item));
+            }
+            true
+        })
+        .await?;
+        let tombstones: Vec<_> =
+            tombstones.into_iter().collect::<Result<_, _>>().map_err(|name| corrupt(None, name))?;
+        // A key that a restored table has not got needs no revoking: its tombstone stands already.
+        let mut lost = Vec::new();
+        for some in tombstones.chunks(100) {
+            let states: Vec<_> = some.iter().map(|t| Places::of(&t.org, &t.key).state).collect();
+            let found = self.get_many(&states).await?;
+            for (tombstone, state) in some.iter().zip(&states) {
+                let status = found.get(state).map(|state| item::parsed(state, "status"));
+                if status.is_some_and(|status| status != Ok(KeyStatus::Revoked)) {
+                    lost.push(tombstone.clone());
+                }
+            }
+        }
+        lost.sort_by_key(|tombstone| tombstone.revoked_at);
+        Ok(lost)
+    }
+
+    async fn revoke_again(&self, tombstone: &Tombstone, record: Record) -> Result<(), StoreError> {
+        let places = Places::of(&tombstone.org, &tombstone.key);
+        let Some(state) = self.get(places.state.0, &places.state.1).await? else { return Ok(()) };
+        if item::parsed(&state, "status") == Ok(KeyStatus::Revoked) {
+            return Ok(());
+        }
+        let mut t = Transaction::new(self);
+        keys::bury(&mut t, &places, tombstone)?;
+        t.record(&record)?;
+        Ok(t.commit_unchecked().await??)
+    }
+
+    async fn declare_recovered(&self) -> Result<(), StoreError> {
+        let known = self.known().await?;
+        let own = self.own_name().await?;
+        let name = match (own, known) {
+            (Some(own), _) => own,
+            (None, Some(known)) => known.store,
+            (None, None) => hex::encode(random::generate::<16>().map_err(unavailable)?),
+        };
+        self.declare(&name, false).await??;
+        self.remember_to_be_the_same(false);
+        Ok(())
+    }
+}
+
+/// A table whose description names no id.
+#[derive(Debug, thiserror::Error)]
+#[error("the description of table `{0}` names no id")]
+struct NoId(&'static str);

@@ -1,0 +1,101 @@
+//! The store over DynamoDB: the suite that every store passes, and what only DynamoDB can do to it.
+
+use std::sync::Arc;
+
+use ledger::{Event, EventType, Json};
+use store_dynamodb::{DynamoStore, Table};
+use vault::{
+    Timestamp,
+    id::{EventId, OrgId},
+    store::{EventWrites, Intake, Record, Recovery, StoreError},
+};
+
+use crate::{
+    local_dynamodb::{Faults, LocalDynamoDb},
+    rounds::{rounds, seeds},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_remembers_as_every_store_must() {
+    let local = LocalDynamoDb::start();
+    conformance::store::all(&local.store("a-").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_there_for_another_client() {
+    let local = LocalDynamoDb::start();
+    local.store("a-").await;
+    conformance::store::survives_reopening(|| DynamoStore::new(&local.config(), "a-")).await;
+}
+
+fn events(org: &OrgId, count: usize) -> Vec<Event> {
+    let event = |_| Event {
+        id: EventId::generate(Timestamp::now()).unwrap().to_string(),
+        org: org.to_string(),
+        event_type: EventType::Custom,
+        actor_id: "apk_1".into(),
+        subject_id: None,
+        issued_at: Timestamp::now().to_string(),
+        data: Json::object([]),
+    };
+    (0..count).map(event).collect()
+}
+
+/// Conflicts, throttling, errors and answers that are lost before and after the commit, at one call in three: what is
+/// acknowledged is there once, and what an attempt left undecided is told by the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_on_the_way_loses_nothing_and_doubles_nothing() {
+    let local = LocalDynamoDb::start();
+    let clean = local.store("a-").await;
+    for seed in seeds(rounds(20)) {
+        let faults = Faults::new(seed, 3);
+        let store = DynamoStore::new(&local.config_over(faults.clone()), "a-");
+        let org = OrgId::generate(Timestamp::now()).unwrap();
+        let mut acknowledged = Vec::new();
+        for event in events(&org, 40) {
+            match store.append(Record::from(event.clone())).await {
+                Ok(()) => acknowledged.push(event.id),
+                Err(StoreError::Unavailable(_)) => {}
+                Err(other) => panic!("seed {seed}: {other}"),
+            }
+        }
+        let kept: Vec<String> =
+            clean.unplaced(&org, 1000).await.unwrap().into_iter().map(|event| event.id).collect();
+        for id in &acknowledged {
+            assert_eq!(kept.iter().filter(|kept| *kept == id).count(), 1, "seed {seed}: {id}");
+        }
+        assert!(acknowledged.len() > 20, "seed {seed}: attempts are repeated where that is safe");
+        let seen = faults.seen.lock().unwrap();
+        for fault in ["conflict", "throttled", "failed", "lost before", "lost after"] {
+            assert!(seen.contains(&fault), "seed {seed}: {fault} never happened");
+        }
+    }
+}
+
+/// DynamoDB puts a table back by making a new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_put_back_is_noticed_and_not_written_until_it_has_recovered() {
+    let local = LocalDynamoDb::start();
+    let before = Arc::new(local.store("a-").await);
+    let org = OrgId::generate(Timestamp::now()).unwrap();
+    let append =
+        async |store: &DynamoStore| store.append(Record { events: events(&org, 1), reply: None }).await;
+    append(&before).await.unwrap();
+    assert!(!before.is_restored().await.unwrap());
+
+    let table = before.table_name(Table::Keys);
+    local.client().delete_table().table_name(&table).send().await.unwrap();
+    let after = local.store("a-").await;
+    assert!(after.is_restored().await.unwrap());
+    assert!(!after.is_foreign().await.unwrap(), "the rest is what it was");
+    assert!(matches!(append(&after).await, Err(StoreError::Restored)));
+    after.declare_recovered().await.unwrap();
+    append(&after).await.unwrap();
+
+    // The list of organisations of one deployment beside the tombstones of another.
+    let table = after.table_name(Table::Tombstones);
+    local.client().delete_table().table_name(&table).send().await.unwrap();
+    let stranger = local.store("a-").await;
+    assert!(stranger.is_restored().await.unwrap(), "tombstones are missing that were there");
+    assert!(matches!(append(&stranger).await, Err(StoreError::Restored)));
+}
