@@ -23,7 +23,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("store-sqlite", &["composite", "ledger", "vault"]),
     ("conformance", &["composite", "ledger", "vault"]),
     ("server", &["api", "custody-local", "store-sqlite", "vault"]),
-    ("functions", &["api", "custody-local", "store-sqlite", "vault"]),
+    ("functions", &["api", "custody-local", "store-dynamodb", "vault"]),
     ("client", &["canonical-json"]),
     ("cli", &["client", "composite", "ledger"]),
     ("verifier-wasm", &["composite", "ledger"]),

@@ -36,6 +36,7 @@ pub(crate) struct Vault {
     /// The second one.
     pub(crate) other_org: OrgId,
     pub(crate) other_token: String,
+    kek: String,
     bed: Bed,
 }
 
@@ -90,7 +91,7 @@ impl Vault {
         let (org, token) = make("first").await;
         let (other_org, other_token) = make("second").await;
         let app = server::app(&wrap(store.clone()), &custody, &[]);
-        Self { app, store, custody, org, token, other_org, other_token, bed }
+        Self { app, store, custody, org, token, other_org, other_token, kek, bed }
     }
 
     /// Calls with the first organisation's token. A body makes it a POST.
@@ -194,6 +195,14 @@ impl Vault {
                 serde_json::from_value(payload).unwrap()
             })
             .collect()
+    }
+
+    /// What a process must find in its environment to be over the same tables, under the same key.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let Bed::Tables { local, .. } = &self.bed else { panic!("it has no tables") };
+        let mut variables = local.variables();
+        variables.extend([("POSTQ_TABLES", "vault-".to_owned()), ("POSTQ_SIGNING_KEK", self.kek.clone())]);
+        variables
     }
 
     /// The leases of calls that died end by themselves, in a minute that is not waited for.

@@ -1,5 +1,5 @@
 //! The Lambda binaries really run: each is driven over the Lambda Runtime API with API Gateway HTTP API events (payload
-//! 2.0), and answers as the server does.
+//! 2.0), over DynamoDB, and answers as a vault in one process does.
 
 use std::{
     collections::HashMap,
@@ -17,11 +17,10 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use custody_local::Kek;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
-use crate::server_process::{Server, binary};
+use crate::{in_process::Vault, server_process::binary};
 
 /// One function's environment: a Runtime API on a port of its own, and the function as its process.
 struct Lambda {
@@ -40,7 +39,7 @@ struct RuntimeApi {
 }
 
 impl Lambda {
-    async fn start(name: &str, data: &std::path::Path, kek: &str) -> Self {
+    async fn start(name: &str, vault: &Vault) -> Self {
         let (invocations, next) = mpsc::channel(1);
         let answers = Answers::default();
         let api = RuntimeApi { next: Arc::new(AsyncMutex::new(next)), answers: answers.clone() };
@@ -60,8 +59,7 @@ impl Lambda {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "s")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "g")
-            .env("POSTQ_DATA", data)
-            .env("POSTQ_SIGNING_KEK", kek)
+            .envs(vault.variables())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -178,37 +176,35 @@ fn event(method: &str, path: &str, token: &str, body: Option<&Value>) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_lambdas_answer_as_the_server_does() {
-    let data = tempfile::tempdir().unwrap();
-    let kek = Kek::generate().unwrap().expose_base64().to_string();
-    let server = Server::start(data.path(), &[("POSTQ_SIGNING_KEK", &kek)]);
-    let token = server.token.clone();
+async fn the_lambdas_answer_as_one_process_does() {
+    let vault = Vault::in_dynamodb().await;
+    let token = vault.token.clone();
 
-    let mut create = Lambda::start("create-key", data.path(), &kek).await;
+    let mut create = Lambda::start("create-key", &vault).await;
     let (status, created) =
         create.call("POST", "/v1/hybrid-keys", &token, Some(&json!({"name": "made by a Lambda"}))).await;
     assert_eq!(status, 201, "{created}");
     let id = created["data"]["id"].as_str().unwrap().to_owned();
 
-    let mut sign = Lambda::start("sign", data.path(), &kek).await;
-    let mut verify = Lambda::start("verify", data.path(), &kek).await;
+    let mut sign = Lambda::start("sign", &vault).await;
+    let mut verify = Lambda::start("verify", &vault).await;
     for request in [json!({"keyId": id, "payload": "aGVsbG8="}), json!({"keyId": id, "payload": "aGVsbG8h"})]
     {
         let (status, signed) = sign.call("POST", "/v1/sign", &token, Some(&request)).await;
         assert_eq!(status, 200, "{signed}");
-        let by_server = server.call("/v1/sign", Some(&request)).body;
+        let (_, in_process) = vault.call("/v1/sign", Some(&request)).await;
         assert_eq!(
             without(&signed, ["signature", "eventId", "eventDigest"]),
-            without(&by_server, ["signature", "eventId", "eventDigest"])
+            without(&in_process, ["signature", "eventId", "eventDigest"])
         );
-        for signature in [&signed["data"]["signature"], &by_server["data"]["signature"]] {
+        for signature in [&signed["data"]["signature"], &in_process["data"]["signature"]] {
             let check = json!({"keyId": id, "payload": request["payload"], "signature": signature});
             let (status, verdict) = verify.call("POST", "/v1/verify", &token, Some(&check)).await;
             assert_eq!((status, &verdict["data"]["ok"]), (200, &json!(true)), "{verdict}");
-            assert_eq!(verdict, server.call("/v1/verify", Some(&check)).body);
+            assert_eq!(verdict, vault.call("/v1/verify", Some(&check)).await.1);
         }
     }
-    // Refusals are the server's too, but for the id of the request.
+    // Refusals are the same too, but for the id of the request.
     for (request, token) in [
         (json!({"keyId": "key_x", "payload": ""}), token.as_str()),
         (json!({"keyId": id}), &token),
@@ -216,20 +212,15 @@ async fn the_lambdas_answer_as_the_server_does() {
         (json!({"keyId": id, "payload": ""}), "not-a-token"),
     ] {
         let (status, refused) = sign.call("POST", "/v1/sign", token, Some(&request)).await;
-        let by_server = server.call_as(token, "/v1/sign", Some(&request));
-        assert_eq!(
-            (status, without(&refused, ["requestId"])),
-            (by_server.status, without(&by_server.body, ["requestId"]))
-        );
+        let (expected, by_vault) = vault.call_as(token, "/v1/sign", Some(&request)).await;
+        assert_eq!((status, without(&refused, ["requestId"])), (expected, without(&by_vault, ["requestId"])));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_lambda_has_its_route() {
-    let data = tempfile::tempdir().unwrap();
-    let kek = Kek::generate().unwrap().expose_base64().to_string();
-    let server = Server::start(data.path(), &[("POSTQ_SIGNING_KEK", &kek)]);
-    let id = server.create_key("mldsa44+ed25519")["id"].as_str().unwrap().to_owned();
+    let vault = Vault::in_dynamodb().await;
+    let id = vault.create_key("mldsa44+ed25519").await;
     for (name, path) in [
         ("health", "/health".to_owned()),
         ("health", "/v1/health".to_owned()),
@@ -245,27 +236,22 @@ async fn every_other_lambda_has_its_route() {
         ("read-ledger", "/v1/ledger/checkpoints/latest".to_owned()),
         ("not-found", "/v1/nothing".to_owned()),
     ] {
-        let mut lambda = Lambda::start(name, data.path(), &kek).await;
-        let (status, body) = lambda.call("GET", &path, &server.token, None).await;
-        let by_server = server.call(&path, None);
-        assert_eq!(
-            (status, without(&body, ["requestId"])),
-            (by_server.status, without(&by_server.body, ["requestId"]))
-        );
+        let mut lambda = Lambda::start(name, &vault).await;
+        let (status, body) = lambda.call("GET", &path, &vault.token, None).await;
+        let (expected, in_process) = vault.call(&path, None).await;
+        assert_eq!((status, without(&body, ["requestId"])), (expected, without(&in_process, ["requestId"])));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_lives_and_ends_in_lambdas_and_the_ledger_tells() {
-    let data = tempfile::tempdir().unwrap();
-    let kek = Kek::generate().unwrap().expose_base64().to_string();
-    let server = Server::start(data.path(), &[("POSTQ_SIGNING_KEK", &kek)]);
-    let token = server.token.clone();
-    let id = server.create_key("mldsa44+ed25519")["id"].as_str().unwrap().to_owned();
-    let signed = server.call("/v1/sign", Some(&json!({"keyId": id, "payload": ""}))).body;
+    let vault = Vault::in_dynamodb().await;
+    let token = vault.token.clone();
+    let id = vault.create_key("mldsa44+ed25519").await;
+    let (_, signed) = vault.sign(&id).await;
     let event = signed["data"]["eventId"].as_str().unwrap();
     let call = async |name: &str, method: &str, path: &str, body: Option<&Value>| {
-        let mut lambda = Lambda::start(name, data.path(), &kek).await;
+        let mut lambda = Lambda::start(name, &vault).await;
         let (status, answer) = lambda.call(method, path, &token, body).await;
         assert!((200..300).contains(&status), "{name}: {answer}");
         answer["data"].clone()
@@ -273,7 +259,7 @@ async fn a_key_lives_and_ends_in_lambdas_and_the_ledger_tells() {
     let next = call("rotate-key", "POST", &format!("/v1/hybrid-keys/{id}/rotate"), Some(&json!({}))).await;
     let next = next["id"].as_str().unwrap();
     let revoked = call("revoke-key", "DELETE", &format!("/v1/hybrid-keys/{next}"), None).await;
-    let refused = server.call("/v1/sign", Some(&json!({"keyId": next, "payload": ""}))).body;
+    let (_, refused) = vault.sign(next).await;
     assert_eq!(refused["code"], "key_revoked", "a revocation by one process binds the other at once");
     assert_eq!(revoked["id"], next);
     let entry = call("append-ledger", "POST", "/v1/ledger/entries", Some(&json!({"name": "n"}))).await;
@@ -288,19 +274,17 @@ async fn a_key_lives_and_ends_in_lambdas_and_the_ledger_tells() {
 
 #[test]
 fn a_lambda_without_its_environment_says_what_to_set() {
-    let (empty, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    drop(Server::start(data.path(), &[]));
     let told = |variables: &[(&str, &str)]| {
         let output =
             Command::new(binary("sign")).env_clear().envs(variables.iter().copied()).output().unwrap();
         assert!(!output.status.success());
         String::from_utf8(output.stdout).unwrap()
     };
-    let (empty, data) = (empty.path().to_str().unwrap(), data.path().to_str().unwrap());
-    assert!(told(&[]).contains("set POSTQ_DATA to the directory of the store"));
-    assert!(told(&[("POSTQ_DATA", empty)]).contains("without `vault.db`"));
-    assert!(told(&[("POSTQ_DATA", data)]).contains("set POSTQ_SIGNING_KEK to 32 random bytes in base64"));
-    let malformed = told(&[("POSTQ_DATA", data), ("POSTQ_SIGNING_KEK", "a-malformed-kek")]);
+    assert!(told(&[]).contains("set POSTQ_TABLES to what the names of the deployment's tables begin with"));
+    let tables = ("POSTQ_TABLES", "vault-");
+    let region = ("AWS_REGION", "eu-central-1");
+    assert!(told(&[tables, region]).contains("set POSTQ_SIGNING_KEK to 32 random bytes in base64"));
+    let malformed = told(&[tables, region, ("POSTQ_SIGNING_KEK", "a-malformed-kek")]);
     assert!(malformed.contains("POSTQ_SIGNING_KEK is malformed") && !malformed.contains("a-malformed"));
 }
 

@@ -64,6 +64,16 @@ impl LocalDynamoDb {
             .build()
     }
 
+    /// How a process finds it.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port)),
+            ("AWS_REGION", "eu-central-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "any".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "any".to_owned()),
+        ]
+    }
+
     /// The same, with faults on the way.
     pub(crate) fn config_over(&self, faults: Arc<Faults>) -> SdkConfig {
         let way = FaultyWay { way: http_client(), faults };

@@ -14,7 +14,9 @@ use crate::wiring::WiringError;
 ///
 /// # Errors
 /// The wiring's, and the runtime's own where its API does not answer.
-pub async fn run(router: Result<Router, WiringError>) -> Result<(), lambda_http::Error> {
+pub async fn run(
+    router: impl Future<Output = Result<Router, WiringError>>,
+) -> Result<(), lambda_http::Error> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -24,6 +26,6 @@ pub async fn run(router: Result<Router, WiringError>) -> Result<(), lambda_http:
         .with_current_span(false)
         .without_time()
         .init();
-    let router = router.inspect_err(|error| tracing::error!("{error}"))?;
+    let router = router.await.inspect_err(|error| tracing::error!("{error}"))?;
     lambda_http::run(router).await
 }

@@ -1,19 +1,19 @@
 //! The only file that reads the environment. It builds what the operation asks for and nothing else.
 //!
-//! `POSTQ_DATA`: the directory of the store's file; `POSTQ_REVOCATIONS`: the file in which revocations are kept apart, else
-//! `revocations.log` beside it. `POSTQ_SIGNING_KEK`, `POSTQ_SIGNING_KEK_PREVIOUS`: 32 bytes in base64.
+//! `POSTQ_TABLES`: what the names of the deployment's DynamoDB tables begin with. `POSTQ_SIGNING_KEK`, `POSTQ_SIGNING_KEK_PREVIOUS`: 32 bytes in base64.
 //! `POSTQ_CORS_ORIGINS`: origins that may call from a browser, separated by commas; none if unset.
 
-use std::{env, path::Path, sync::Arc, time::Duration};
+use std::{env, sync::Arc, time::Duration};
 
 use api::{
     http::{self, NoOrigin, Origin},
     routes::{self, Operation},
 };
 use async_trait::async_trait;
+use aws_config::BehaviorVersion;
 use axum::Router;
 use custody_local::{EnvKek, EnvKekError, KEK_VARIABLE, PREVIOUS_KEK_VARIABLE};
-use store_sqlite::{OpenError, SqliteStore};
+use store_dynamodb::DynamoStore;
 use vault::{
     custody::Custody,
     ledger_access::{LedgerAccess, Timer},
@@ -29,15 +29,9 @@ use zeroize::Zeroizing;
 /// What is wrong with the environment.
 #[derive(Debug, thiserror::Error)]
 pub enum WiringError {
-    /// No data directory.
-    #[error("set POSTQ_DATA to the directory of the store's file")]
-    NoData,
-    /// A directory without a store.
-    #[error("POSTQ_DATA names a directory without `vault.db`; `postq-vault serve --data DIR` makes one")]
-    NoStore,
-    /// The store does not open.
-    #[error(transparent)]
-    Store(#[from] OpenError),
+    /// No tables.
+    #[error("set POSTQ_TABLES to what the names of the deployment's tables begin with")]
+    NoTables,
     /// No key-encryption key.
     #[error(transparent)]
     Kek(#[from] EnvKekError),
@@ -50,7 +44,7 @@ pub enum WiringError {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn health() -> Result<Router, WiringError> {
+pub async fn health() -> Result<Router, WiringError> {
     finish(routes::HEALTH.open_router(()))
 }
 
@@ -58,7 +52,7 @@ pub fn health() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn not_found() -> Result<Router, WiringError> {
+pub async fn not_found() -> Result<Router, WiringError> {
     finish(routes::NOT_FOUND.open_router(()))
 }
 
@@ -66,8 +60,8 @@ pub fn not_found() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn whoami() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn whoami() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = whoami::Ports { orgs: store.clone() };
     locked(&routes::WHOAMI, store, ports)
 }
@@ -76,8 +70,8 @@ pub fn whoami() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn create_key() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn create_key() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = create_key::Ports { custody: custody()?, writes: store.clone(), replies: store.clone() };
     locked(&routes::CREATE_KEY, store, ports)
 }
@@ -86,8 +80,8 @@ pub fn create_key() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn list_keys() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn list_keys() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = list_keys::Ports { keys: store.clone(), usage: store.clone() };
     locked(&routes::LIST_KEYS, store, ports)
 }
@@ -96,8 +90,8 @@ pub fn list_keys() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn get_key() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn get_key() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = get_key::Ports { keys: store.clone(), usage: store.clone() };
     locked(&routes::GET_KEY, store, ports)
 }
@@ -106,8 +100,8 @@ pub fn get_key() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn public_key() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn public_key() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = public_key::Ports { keys: store.clone() };
     locked(&routes::PUBLIC_KEY, store, ports)
 }
@@ -116,8 +110,8 @@ pub fn public_key() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn sign() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn sign() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = sign::Ports {
         keys: store.clone(),
         lines: store.clone(),
@@ -134,8 +128,8 @@ pub fn sign() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn verify() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn verify() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = verify::Ports {
         keys: store.clone(),
         issued: store.clone(),
@@ -149,8 +143,8 @@ pub fn verify() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn revoke_key() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn revoke_key() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = revoke_key::Ports { keys: store.clone(), writes: store.clone() };
     locked(&routes::REVOKE_KEY, store, ports)
 }
@@ -159,8 +153,8 @@ pub fn revoke_key() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn rotate_key() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn rotate_key() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = rotate_key::Ports {
         keys: store.clone(),
         sealed: store.clone(),
@@ -175,8 +169,8 @@ pub fn rotate_key() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn key_lineage() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn key_lineage() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = key_lineage::Ports { keys: store.clone(), access: ledger_access(&store)? };
     locked(&routes::KEY_LINEAGE, store, ports)
 }
@@ -185,8 +179,8 @@ pub fn key_lineage() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn key_audit() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn key_audit() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = key_audit::Ports { keys: store.clone(), sequencer: sequencer(&store) };
     locked(&routes::KEY_AUDIT, store, ports)
 }
@@ -195,8 +189,8 @@ pub fn key_audit() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn api_tokens() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn api_tokens() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = api_tokens::Ports {
         orgs: store.clone(),
         keys: store.clone(),
@@ -211,8 +205,8 @@ pub fn api_tokens() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn usage() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn usage() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = usage::Ports { sequencer: sequencer(&store), usage: store.clone() };
     locked(&routes::USAGE, store, ports)
 }
@@ -221,8 +215,8 @@ pub fn usage() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn read_ledger() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn read_ledger() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = read_ledger::Ports { access: ledger_access(&store)? };
     locked(&routes::READ_LEDGER, store, ports)
 }
@@ -231,8 +225,8 @@ pub fn read_ledger() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn append_ledger() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn append_ledger() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports =
         append_ledger::Ports { events: store.clone(), sequencer: sequencer(&store), replies: store.clone() };
     locked(&routes::APPEND_LEDGER, store, ports)
@@ -242,8 +236,8 @@ pub fn append_ledger() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn seal_ledger() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn seal_ledger() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = seal_ports(&store)?;
     locked(&routes::SEAL_LEDGER, store, ports)
 }
@@ -252,8 +246,8 @@ pub fn seal_ledger() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub fn receipt() -> Result<Router, WiringError> {
-    let store = store()?;
+pub async fn receipt() -> Result<Router, WiringError> {
+    let store = store().await?;
     let ports = receipt::Ports { keys: store.clone(), access: ledger_access(&store)? };
     locked(&routes::RECEIPT, store, ports)
 }
@@ -276,7 +270,7 @@ fn seal_ports(store: &Arc<dyn Store>) -> Result<seal_ledger::Ports, WiringError>
     })
 }
 
-/// Over a store in a file the sealer is in this process too: there is no other Lambda to invoke.
+/// The sealer is in this process too.
 fn ledger_access(store: &Arc<dyn Store>) -> Result<LedgerAccess, WiringError> {
     Ok(LedgerAccess {
         orgs: store.clone(),
@@ -310,17 +304,11 @@ fn finish(router: Router) -> Result<Router, WiringError> {
     Ok(http::finish(router, &origins))
 }
 
-fn store() -> Result<Arc<dyn Store>, WiringError> {
-    let dir = variable("POSTQ_DATA").ok_or(WiringError::NoData)?;
-    let file = Path::new(dir.as_str()).join("vault.db");
-    // A store made here would have no organisation, and answer 401 to everybody.
-    if !file.exists() {
-        return Err(WiringError::NoStore);
-    }
-    Ok(Arc::new(match variable("POSTQ_REVOCATIONS") {
-        Some(apart) => SqliteStore::open_with(&file, Path::new(apart.as_str()))?,
-        None => SqliteStore::open(&file)?,
-    }))
+async fn store() -> Result<Arc<dyn Store>, WiringError> {
+    let prefix = variable("POSTQ_TABLES").ok_or(WiringError::NoTables)?;
+    // Region, credentials and endpoints as every AWS program finds them; in a Lambda they are the function's own.
+    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    Ok(Arc::new(DynamoStore::new(&config, &prefix)))
 }
 
 fn custody() -> Result<Arc<Custody>, WiringError> {
