@@ -68,15 +68,20 @@ impl Lambda {
         Self { process, invocations, answers, count: 0 }
     }
 
-    /// Sends one event and reads the answer as API Gateway would.
-    async fn call(&mut self, method: &str, path: &str, token: &str, body: Option<&Value>) -> (u16, Value) {
+    /// Sends one event and reads what comes of it.
+    async fn invoke(&mut self, event: Value) -> Result<Value, String> {
         self.count += 1;
         let id = format!("8476a536-e9f4-11e8-9739-2dfe598c3f{:02}", self.count);
         let (answer, answered) = oneshot::channel();
         self.answers.lock().unwrap().insert(id.clone(), answer);
-        self.invocations.send((id, event(method, path, token, body))).await.unwrap();
+        self.invocations.send((id, event)).await.unwrap();
         let answer = tokio::time::timeout(Duration::from_secs(60), answered).await;
-        let answer = answer.expect("the function answers").unwrap().unwrap();
+        answer.expect("the function answers").unwrap()
+    }
+
+    /// Sends a request and reads the answer as API Gateway would.
+    async fn call(&mut self, method: &str, path: &str, token: &str, body: Option<&Value>) -> (u16, Value) {
+        let answer = self.invoke(event(method, path, token, body)).await.unwrap();
         let headers = answer["headers"].as_object().unwrap();
         assert!(headers.contains_key("postq-request-id"), "{answer}");
         let text = answer["body"].as_str().unwrap();
@@ -270,6 +275,56 @@ async fn a_key_lives_and_ends_in_lambdas_and_the_ledger_tells() {
     let bundle = call("read-ledger", "GET", "/v1/ledger/bundle", None).await;
     let bundle: ledger::Bundle = serde_json::from_value(bundle).unwrap();
     assert!(bundle.check(&ledger::Pins::default()).unwrap().complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_take_events_from_operators_streams_and_schedules() {
+    let vault = Vault::in_dynamodb().await;
+    let mut make = Lambda::start("create-org", &vault).await;
+    let made = make.invoke(json!({"name": "made by a Lambda", "environment": "test"})).await.unwrap();
+    let (org, token) = (made["org"].as_str().unwrap(), made["token"].as_str().unwrap());
+    assert!(token.starts_with("pq_test_"));
+    let (status, who) = vault.call_as(token, "/v1/whoami", None).await;
+    assert_eq!((status, who["data"]["org"].as_str()), (200, Some(org)), "{who}");
+    for (event, named) in [
+        (json!({"environment": "test"}), "name"),
+        (json!({"name": "n", "environment": "prod"}), "live"),
+        (json!({"name": "n", "environment": "test", "token": "mine"}), "unknown field `token`"),
+    ] {
+        let refused = make.invoke(event).await.unwrap_err();
+        assert!(refused.contains(named), "{refused}");
+    }
+
+    // Its events wait until a record of the stream names it, or a schedule asks for all.
+    let org: vault::id::OrgId = org.parse().unwrap();
+    let waits = async |org: &vault::id::OrgId| !vault.store.unplaced(org, 10).await.unwrap().is_empty();
+    let mut sequence = Lambda::start("sequence-events", &vault).await;
+    assert!(waits(&org).await && waits(&vault.org).await);
+    let record = json!({"eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"S": format!("{org}#3")}, "sk": {"S": "evt_x"}}}});
+    let done = sequence.invoke(json!({"Records": [record, record]})).await.unwrap();
+    assert_eq!(done, json!({"sequenced": 1}));
+    assert!(!waits(&org).await && waits(&vault.org).await);
+    sequence.invoke(json!({"source": "aws.events"})).await.unwrap();
+    assert!(!waits(&vault.org).await && !waits(&vault.other_org).await);
+
+    let mut rotate = Lambda::start("rotate-ledger-key", &vault).await;
+    let rotated = rotate.invoke(json!({"org": vault.org})).await.unwrap();
+    let now = vault.store.org(&vault.org).await.unwrap().unwrap().ledger_key;
+    assert_eq!(rotated["successor"], now.as_str());
+    assert!(rotate.invoke(json!({"org": "org_x"})).await.is_err());
+
+    let key = vault.create_key("mldsa44+ed25519").await;
+    let mut rewrap = Lambda::start("rewrap-keys", &vault).await;
+    let moved = rewrap.invoke(json!({})).await.unwrap();
+    assert_eq!(
+        (moved["moved"].as_u64(), moved["refused"].as_array().map(Vec::len)),
+        (Some(0), Some(0)),
+        "{moved}"
+    );
+    assert!(moved["current"].as_u64() >= Some(4), "{key} and the ledgers' keys: {moved}");
+
+    let mut recover = Lambda::start("recover", &vault).await;
+    assert_eq!(recover.invoke(json!({})).await.unwrap(), json!({"restored": false, "revokedAgain": []}));
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! The Lambdas: one binary per row of the API's table, each a route and a run.
+//! The Lambdas: one binary per row of the API's table and per worker, each a route and a run.
 //!
-//! In scope: running a router as a Lambda behind an API Gateway HTTP API (payload 2.0), and [`wiring`], which reads the
-//! environment and builds just the ports that an operation needs. Out of scope: any logic of an operation.
+//! In scope: running a router as a Lambda behind an API Gateway HTTP API (payload 2.0), [`workers`], which are on no route, and
+//! [`wiring`], which reads the environment and builds just the ports that an operation needs. Out of scope: any logic of an operation.
 
 pub mod wiring;
+pub mod workers;
 
 use axum::Router;
 use tracing_subscriber::EnvFilter;
@@ -17,6 +18,13 @@ use crate::wiring::WiringError;
 pub async fn run(
     router: impl Future<Output = Result<Router, WiringError>>,
 ) -> Result<(), lambda_http::Error> {
+    log();
+    let router = router.await.inspect_err(|error| tracing::error!("{error}"))?;
+    lambda_http::run(router).await
+}
+
+/// JSON lines, as CloudWatch takes them.
+pub(crate) fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -26,6 +34,4 @@ pub async fn run(
         .with_current_span(false)
         .without_time()
         .init();
-    let router = router.await.inspect_err(|error| tracing::error!("{error}"))?;
-    lambda_http::run(router).await
 }

@@ -18,13 +18,16 @@ use vault::{
     custody::Custody,
     ledger_access::{LedgerAccess, Timer},
     ops::{
-        api_tokens, append_ledger, create_key, get_key, key_audit, key_lineage, list_keys, public_key,
-        read_ledger, receipt, revoke_key, rotate_key, seal_ledger, sign, usage, verify, whoami,
+        api_tokens, append_ledger, create_key, create_org, get_key, key_audit, key_lineage, list_keys,
+        public_key, read_ledger, receipt, recover, revoke_key, rewrap, rotate_key, rotate_ledger_key,
+        seal_ledger, sign, usage, verify, whoami,
     },
     sequencing::Sequencer,
     store::Store,
 };
 use zeroize::Zeroizing;
+
+use crate::workers::SequenceEvents;
 
 /// What is wrong with the environment.
 #[derive(Debug, thiserror::Error)]
@@ -250,6 +253,54 @@ pub async fn receipt() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = receipt::Ports { keys: store.clone(), access: ledger_access(&store)? };
     locked(&routes::RECEIPT, store, ports)
+}
+
+/// `create-org`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn create_org() -> Result<create_org::Ports, WiringError> {
+    Ok(create_org::Ports { custody: custody()?, writes: store().await? })
+}
+
+/// `rotate-ledger-key`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn rotate_ledger_key() -> Result<rotate_ledger_key::Ports, WiringError> {
+    let store = store().await?;
+    Ok(rotate_ledger_key::Ports {
+        orgs: store.clone(),
+        keys: store.clone(),
+        sealed: store.clone(),
+        custody: custody()?,
+        writes: store,
+    })
+}
+
+/// `recover`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn recover() -> Result<recover::Ports, WiringError> {
+    Ok(recover::Ports { recovery: store().await? })
+}
+
+/// `rewrap-keys`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn rewrap_keys() -> Result<rewrap::Ports, WiringError> {
+    Ok(rewrap::Ports { custody: custody()?, rows: store().await? })
+}
+
+/// `sequence-events`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn sequence_events() -> Result<SequenceEvents, WiringError> {
+    let store = store().await?;
+    Ok(SequenceEvents { intake: store.clone(), sequencer: sequencer(&store) })
 }
 
 fn sequencer(store: &Arc<dyn Store>) -> Sequencer {
