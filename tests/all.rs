@@ -8,6 +8,7 @@
 )]
 
 mod architecture;
+mod aws_permissions;
 mod cli_transcripts;
 mod dynamodb;
 mod embedded_vault;

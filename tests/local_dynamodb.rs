@@ -1,6 +1,7 @@
 //! A DynamoDB on this machine, and what can go wrong on the way to it.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
@@ -24,6 +25,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use aws_types::{SdkConfig, region::Region};
+use serde_json::{Value, json};
 use store_dynamodb::{DynamoStore, Table};
 
 use crate::{python::root, rounds::Dice};
@@ -77,6 +79,12 @@ impl LocalDynamoDb {
     /// The same, with faults on the way.
     pub(crate) fn config_over(&self, faults: Arc<Faults>) -> SdkConfig {
         let way = FaultyWay { way: http_client(), faults };
+        self.config().into_builder().http_client(SharedHttpClient::new(way)).build()
+    }
+
+    /// The same, where everything that is asked of it is written down.
+    pub(crate) fn config_recorded(&self, recorder: Arc<Recorder>) -> SdkConfig {
+        let way = RecordedWay { way: http_client(), recorder };
         self.config().into_builder().http_client(SharedHttpClient::new(way)).build()
     }
 
@@ -203,6 +211,78 @@ impl HttpConnector for FaultyConnector {
                 })
             }
         }
+    }
+}
+
+/// Which actions were taken on which tables, as a policy would have to allow them.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder(Mutex<BTreeMap<String, BTreeSet<String>>>);
+
+impl Recorder {
+    pub(crate) fn take(&self) -> BTreeMap<String, BTreeSet<String>> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn record(&self, target: &str, body: &Value) {
+        let call = target.rsplit('.').next().unwrap();
+        let mut seen = self.0.lock().unwrap();
+        let mut see = |table: &Value, action: &str| {
+            let table = table.as_str().unwrap().split_once('-').unwrap().1.to_owned();
+            seen.entry(table).or_default().insert(action.to_owned());
+        };
+        match call {
+            "TransactWriteItems" => {
+                for item in body["TransactItems"].as_array().unwrap() {
+                    let (kind, of) = item.as_object().unwrap().iter().next().unwrap();
+                    let action =
+                        if kind == "ConditionCheck" { "ConditionCheckItem" } else { &format!("{kind}Item") };
+                    see(&of["TableName"], action);
+                }
+            }
+            "BatchGetItem" => {
+                for table in body["RequestItems"].as_object().unwrap().keys() {
+                    see(&json!(table), call);
+                }
+            }
+            _ => see(&body["TableName"], call),
+        }
+    }
+}
+
+struct RecordedWay {
+    way: SharedHttpClient,
+    recorder: Arc<Recorder>,
+}
+
+impl fmt::Debug for RecordedWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordedWay")
+    }
+}
+
+impl HttpClient for RecordedWay {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let connector = self.way.http_connector(settings, components);
+        SharedHttpConnector::new(RecordedConnector { connector, recorder: self.recorder.clone() })
+    }
+}
+
+#[derive(Debug)]
+struct RecordedConnector {
+    connector: SharedHttpConnector,
+    recorder: Arc<Recorder>,
+}
+
+impl HttpConnector for RecordedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let body = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
+        self.recorder.record(target, &body);
+        self.connector.call(request)
     }
 }
 
