@@ -134,6 +134,10 @@ pub(crate) fn dynoxide(sh: &Shell) -> anyhow::Result<()> {
     let features = "native-sqlite,http-server,cli";
     let install =
         cmd!(sh, "cargo install --locked --quiet {package} --no-default-features --features {features}");
+    // Its own release profile is for shipping: whole-program optimisation in one unit.
+    let install =
+        install.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    let install = install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     Ok(install.args(["--root".as_ref(), tools.as_os_str()]).run()?)
 }
 
