@@ -175,11 +175,18 @@ impl Line {
         size: u64,
         root: &Hash,
     ) -> Result<Self, LineError> {
-        // Too many for its links to join: every key beyond the first must be worth the verification of a link.
+        // Everything is looked for from the front: beside what a link costs to verify, a walk costs nothing. So no more keys are
+        // walked than the links can join, and one more, which may be one of them again.
+        let joined = keys.get(..links.len() + 2).unwrap_or(keys);
+        for (index, (id, key)) in joined.iter().enumerate() {
+            let before = joined.get(..index).unwrap_or_default();
+            if before.iter().any(|(known, other)| known == id || other.fingerprint() == key.fingerprint()) {
+                return Err(LineError::SameKey);
+            }
+        }
         if keys.len() > links.len() + 1 {
             return Err(LineError::Disconnected);
         }
-        // Everything is looked for from the front: beside what a link costs to verify, a walk costs nothing.
         let mut next: Vec<(&str, &str, u64)> = Vec::new();
         for (index, link) in links.iter().enumerate() {
             let fail = |why| LineError::Link { index, why };
@@ -193,12 +200,6 @@ impl Line {
             }
             let rotated = link.check(org, keys, size, root).map_err(fail)?;
             next.push((predecessor, successor, rotated));
-        }
-        for (index, (id, key)) in keys.iter().enumerate() {
-            let before = keys.get(..index).unwrap_or_default();
-            if before.iter().any(|(known, other)| known == id || other.fingerprint() == key.fingerprint()) {
-                return Err(LineError::SameKey);
-            }
         }
         let follows = |id: &str| next.iter().any(|(_, successor, _)| *successor == id);
         let mut id = keys.iter().map(|(id, _)| id.as_str()).find(|id| !follows(id));
