@@ -20,6 +20,8 @@ use crate::{
 /// A transaction has at most 100 writes. An event is at most five of them (its entry, its place, its end in the intake, what
 /// it is about, and its key's use), and one rotation more; a batch has some twenty more: each of ten types, a day or two,
 /// tiles at up to five levels, and the head.
+///
+/// It may grow and never shrink: whoever looks for a place reads from so many before it, where the batch that holds it began.
 pub(crate) const MAX_BATCH: usize = 14;
 
 #[async_trait]
