@@ -8,6 +8,7 @@
 )]
 
 mod architecture;
+mod aws_kms;
 mod aws_permissions;
 mod cli_transcripts;
 mod dynamodb;
@@ -27,6 +28,7 @@ mod lambda_runtime;
 mod lanes;
 mod ledger_documents;
 mod local_dynamodb;
+mod local_kms;
 mod made_up_evidence;
 mod ml_dsa_engines;
 mod npm_vectors;

@@ -44,13 +44,13 @@ async fn a_fault_and_even_a_panic_are_answered_in_the_envelope() {
     let key = vault.create_key("mldsa44+ed25519").await;
     for panics in [false, true] {
         let broken =
-            Vault::new().await.with_custody(|custody| custody.pq = vec![Arc::new(Broken { panics })]);
+            Vault::new().await.with_custody(|custody| custody.pq = Arc::new(Broken { panics }));
         let (status, body) = broken.call("/v1/hybrid-keys", Some(&json!({"name": "n"}))).await;
         assert_eq!((status, &body["code"], &body["success"]), (500, &json!("internal_error"), &json!(false)));
         assert!(!body["error"].as_str().unwrap().contains("nobody foresaw"));
         assert!(body["requestId"].as_str().unwrap().starts_with("req_"));
     }
-    let vault = vault.with_custody(|custody| custody.pq = vec![Arc::new(Broken { panics: false })]);
+    let vault = vault.with_custody(|custody| custody.pq = Arc::new(Broken { panics: false }));
     let (status, body) = vault.sign(&key).await;
     assert_eq!((status, &body["code"]), (500, &json!("internal_error")), "{body}");
 }

@@ -55,7 +55,8 @@ impl Vault {
     pub(crate) fn with_custody(mut self, change: impl FnOnce(&mut Custody)) -> Self {
         let mut custody = self.custody.as_ref().clone();
         change(&mut custody);
-        self.app = server::app(&self.store, &Arc::new(custody), &[]);
+        self.custody = Arc::new(custody);
+        self.app = server::app(&self.store, &self.custody, &[]);
         self
     }
 
@@ -109,6 +110,14 @@ impl Vault {
             None => request.body(Body::empty()),
         };
         let (status, _, body) = self.send(request.unwrap()).await;
+        (status, body)
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = Request::put(path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+            .header(header::CONTENT_TYPE, "application/json");
+        let (status, _, body) = self.send(request.body(Body::from(body.to_string())).unwrap()).await;
         (status, body)
     }
 

@@ -6,13 +6,16 @@ use async_trait::async_trait;
 use ledger::{Entry, Event, TileId};
 use vault::{
     Timestamp,
+    custody::DeploymentId,
     id::{EventId, KeyId, OrgId, TokenId},
     record_tag::KekId,
+    settings::SettingsRecord,
     store::{
-        ActiveKey, Attempt, Batch, Begin, Change, CheckpointRecord, CheckpointWrites, Commit, EntryFilter,
-        EventWrites, Head, Intake, Issued, IssuedDigest, IssuedRecord, KeyFilter, KeyRecord, KeyStatus,
-        KeyWrites, Keys, Lease, LedgerReads, Lines, NewOrg, OrgRecord, OrgWrites, Orgs, Placing, Record,
-        Recovery, Replies, Reply, Rewrapping, Rotation, SealedHalves, SealedRecord, Sealing, SignatureWrites,
+        ActiveKey, Attempt, Batch, Begin, Change, CheckpointRecord, CheckpointWrites, Clearing, Commit,
+        EntryFilter, EventWrites, Head, Intake, Intent, Intents, Issued, IssuedDigest, IssuedRecord,
+        KeyFilter, KeyRecord, KeyStatus, KeyWrites, Keys, Lease, LedgerReads, Leftover, Lines, NewOrg,
+        OrgRecord, OrgWrites, Orgs, Placing, Reconciling, Record, Recovery, Replies, Reply, Rewrapping,
+        Rotation, Saving, SealedHalves, SealedRecord, Sealing, Settings, SettingsWrites, SignatureWrites,
         Slot, Store, StoreError, SuccessionRecord, TokenRecord, TokenWrites, Tokens, Tombstone, Usage,
         UsageRecord,
     },
@@ -136,6 +139,22 @@ interpose! {
         fn lost_tombstones() -> Vec<Tombstone>;
         fn revoke_again(tombstone: &Tombstone, record: Record) -> ();
         fn declare_recovered() -> ();
+    }
+    Settings {
+        fn settings(org: &OrgId) -> Option<SettingsRecord>;
+        fn deployment() -> DeploymentId;
+    }
+    SettingsWrites {
+        fn put_settings(settings: &SettingsRecord, replaces: Option<Timestamp>, record: Record) -> Saving;
+        fn clear_settings(org: &OrgId, record: Record) -> Clearing;
+    }
+    Intents { fn intend(intent: &Intent, settings: Timestamp) -> bool; }
+    Reconciling {
+        fn intents(limit: usize) -> Vec<Intent>;
+        fn abandon(intent: &Intent) -> bool;
+        fn forget_intent(intent: &Intent) -> ();
+        fn outbox(after: Option<&Leftover>, limit: usize) -> Vec<Leftover>;
+        fn settle(leftover: &Leftover) -> ();
     }
 }
 

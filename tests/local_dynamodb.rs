@@ -119,7 +119,7 @@ impl Drop for LocalDynamoDb {
     }
 }
 
-fn http_client() -> SharedHttpClient {
+pub(crate) fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().build_http()
 }
 

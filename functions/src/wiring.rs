@@ -1,6 +1,9 @@
 //! The only file that reads the environment. It builds what the operation asks for and nothing else.
 //!
-//! `POSTQ_TABLES`: what the names of the deployment's DynamoDB tables begin with. `POSTQ_SIGNING_KEK`, `POSTQ_SIGNING_KEK_PREVIOUS`: 32 bytes in base64.
+//! `POSTQ_TABLES`: what the names of the deployment's DynamoDB tables begin with. `POSTQ_SIGNING_KEK_CIPHERTEXT`,
+//! `POSTQ_SIGNING_KEK_PREVIOUS_CIPHERTEXT`: key-encryption keys as KMS wrapped them, in base64; opened on first use.
+//! `POSTQ_SIGNING_KEK`, `POSTQ_SIGNING_KEK_PREVIOUS`: the same in the clear, 32 bytes in base64, where there is no ciphertext.
+//! `POSTQ_SINGLE_ORG`: `true` where the deployment serves one organisation, whose settings may do without a role.
 //! `POSTQ_CORS_ORIGINS`: origins that may call from a browser, separated by commas; none if unset.
 
 use std::{env, sync::Arc, time::Duration};
@@ -11,16 +14,19 @@ use api::{
 };
 use async_trait::async_trait;
 use aws_config::BehaviorVersion;
+use aws_types::SdkConfig;
 use axum::Router;
-use custody_local::{EnvKek, EnvKekError, KEK_VARIABLE, PREVIOUS_KEK_VARIABLE};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use custody_aws::{AwsCloud, OwnIdentity, open_signing_kek};
+use custody_local::{EnvKek, EnvKekError, KEK_VARIABLE, Kek, KekSource, PREVIOUS_KEK_VARIABLE};
 use store_dynamodb::DynamoStore;
 use vault::{
-    custody::Custody,
+    custody::{Custody, CustodyError},
     ledger_access::{LedgerAccess, Timer},
     ops::{
-        api_tokens, append_ledger, create_key, create_org, get_key, key_audit, key_lineage, list_keys,
-        public_key, read_ledger, receipt, recover, revoke_key, rewrap, rotate_key, rotate_ledger_key,
-        seal_ledger, sign, usage, verify, whoami,
+        api_tokens, append_ledger, clear_settings, create_key, create_org, get_key, get_settings, key_audit,
+        key_lineage, list_keys, public_key, put_settings, read_ledger, receipt, reconcile_keys, recover,
+        revoke_key, rewrap, rotate_key, rotate_ledger_key, seal_ledger, sign, usage, verify, whoami,
     },
     sequencing::Sequencer,
     store::Store,
@@ -38,6 +44,17 @@ pub enum WiringError {
     /// No key-encryption key.
     #[error(transparent)]
     Kek(#[from] EnvKekError),
+    /// Both a ciphertext and a key in the clear.
+    #[error("set POSTQ_SIGNING_KEK_CIPHERTEXT or POSTQ_SIGNING_KEK, not both: which of them is current would be a guess")]
+    TwoKeks,
+    /// Not a ciphertext, or one of a previous key without a current one.
+    #[error(
+        "{0} must be what `aws kms generate-data-key-without-plaintext` printed as CiphertextBlob, in base64 (docs/aws.md)"
+    )]
+    NotACiphertext(&'static str),
+    /// Neither yes nor no.
+    #[error("POSTQ_SINGLE_ORG is `true` or `false`")]
+    SingleOrg,
     /// Not an origin.
     #[error("POSTQ_CORS_ORIGINS: {0}")]
     Origin(#[from] NoOrigin),
@@ -75,7 +92,13 @@ pub async fn whoami() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub async fn create_key() -> Result<Router, WiringError> {
     let store = store().await?;
-    let ports = create_key::Ports { custody: custody()?, writes: store.clone(), replies: store.clone() };
+    let ports = create_key::Ports {
+        custody: custody_with_clouds().await?,
+        settings: store.clone(),
+        intents: store.clone(),
+        writes: store.clone(),
+        replies: store.clone(),
+    };
     locked(&routes::CREATE_KEY, store, ports)
 }
 
@@ -119,7 +142,8 @@ pub async fn sign() -> Result<Router, WiringError> {
         keys: store.clone(),
         lines: store.clone(),
         sealed: store.clone(),
-        custody: custody()?,
+        custody: custody_with_clouds().await?,
+        settings: store.clone(),
         signatures: store.clone(),
         events: store.clone(),
         replies: store.clone(),
@@ -161,7 +185,9 @@ pub async fn rotate_key() -> Result<Router, WiringError> {
     let ports = rotate_key::Ports {
         keys: store.clone(),
         sealed: store.clone(),
-        custody: custody()?,
+        custody: custody_with_clouds().await?,
+        settings: store.clone(),
+        intents: store.clone(),
         writes: store.clone(),
         replies: store.clone(),
     };
@@ -174,7 +200,7 @@ pub async fn rotate_key() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub async fn key_lineage() -> Result<Router, WiringError> {
     let store = store().await?;
-    let ports = key_lineage::Ports { keys: store.clone(), access: ledger_access(&store)? };
+    let ports = key_lineage::Ports { keys: store.clone(), access: ledger_access(&store).await? };
     locked(&routes::KEY_LINEAGE, store, ports)
 }
 
@@ -204,6 +230,46 @@ pub async fn api_tokens() -> Result<Router, WiringError> {
     locked(&routes::API_TOKENS, store, ports)
 }
 
+/// `get-settings`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn get_settings() -> Result<Router, WiringError> {
+    let store = store().await?;
+    let ports = get_settings::Ports { settings: store.clone() };
+    locked(&routes::GET_SETTINGS, store, ports)
+}
+
+/// `put-settings`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn put_settings() -> Result<Router, WiringError> {
+    let store = store().await?;
+    let ports = trying_out(&store).await?;
+    locked(&routes::PUT_SETTINGS, store, ports)
+}
+
+/// `clear-settings`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn clear_settings() -> Result<Router, WiringError> {
+    let store = store().await?;
+    let ports = clear_settings::Ports { writes: store.clone() };
+    locked(&routes::CLEAR_SETTINGS, store, ports)
+}
+
+/// `test-settings`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn test_settings() -> Result<Router, WiringError> {
+    let store = store().await?;
+    let ports = trying_out(&store).await?;
+    locked(&routes::TEST_SETTINGS, store, ports)
+}
+
 /// `usage`
 ///
 /// # Errors
@@ -220,7 +286,7 @@ pub async fn usage() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub async fn read_ledger() -> Result<Router, WiringError> {
     let store = store().await?;
-    let ports = read_ledger::Ports { access: ledger_access(&store)? };
+    let ports = read_ledger::Ports { access: ledger_access(&store).await? };
     locked(&routes::READ_LEDGER, store, ports)
 }
 
@@ -241,7 +307,7 @@ pub async fn append_ledger() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub async fn seal_ledger() -> Result<Router, WiringError> {
     let store = store().await?;
-    let ports = seal_ports(&store)?;
+    let ports = seal_ports(&store).await?;
     locked(&routes::SEAL_LEDGER, store, ports)
 }
 
@@ -251,7 +317,7 @@ pub async fn seal_ledger() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub async fn receipt() -> Result<Router, WiringError> {
     let store = store().await?;
-    let ports = receipt::Ports { keys: store.clone(), access: ledger_access(&store)? };
+    let ports = receipt::Ports { keys: store.clone(), access: ledger_access(&store).await? };
     locked(&routes::RECEIPT, store, ports)
 }
 
@@ -260,7 +326,7 @@ pub async fn receipt() -> Result<Router, WiringError> {
 /// # Errors
 /// [`WiringError`].
 pub async fn create_org() -> Result<create_org::Ports, WiringError> {
-    Ok(create_org::Ports { custody: custody()?, writes: store().await? })
+    Ok(create_org::Ports { custody: custody().await?, writes: store().await? })
 }
 
 /// `rotate-ledger-key`
@@ -273,7 +339,7 @@ pub async fn rotate_ledger_key() -> Result<rotate_ledger_key::Ports, WiringError
         orgs: store.clone(),
         keys: store.clone(),
         sealed: store.clone(),
-        custody: custody()?,
+        custody: custody().await?,
         writes: store,
     })
 }
@@ -291,7 +357,22 @@ pub async fn recover() -> Result<recover::Ports, WiringError> {
 /// # Errors
 /// [`WiringError`].
 pub async fn rewrap_keys() -> Result<rewrap::Ports, WiringError> {
-    Ok(rewrap::Ports { custody: custody()?, rows: store().await? })
+    Ok(rewrap::Ports { custody: custody().await?, rows: store().await? })
+}
+
+/// `reconcile-keys`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn reconcile_keys() -> Result<reconcile_keys::Ports, WiringError> {
+    let store = store().await?;
+    Ok(reconcile_keys::Ports {
+        orgs: store.clone(),
+        settings: store.clone(),
+        keys: store.clone(),
+        rows: store,
+        custody: custody_with_clouds().await?,
+    })
 }
 
 /// `sequence-events`
@@ -303,16 +384,26 @@ pub async fn sequence_events() -> Result<SequenceEvents, WiringError> {
     Ok(SequenceEvents { intake: store.clone(), sequencer: sequencer(&store) })
 }
 
+async fn trying_out(store: &Arc<dyn Store>) -> Result<put_settings::Ports, WiringError> {
+    Ok(put_settings::Ports {
+        orgs: store.clone(),
+        keys: store.clone(),
+        settings: store.clone(),
+        writes: store.clone(),
+        custody: custody_with_clouds().await?,
+    })
+}
+
 fn sequencer(store: &Arc<dyn Store>) -> Sequencer {
     Sequencer { intake: store.clone(), ledger: store.clone(), placing: store.clone() }
 }
 
-fn seal_ports(store: &Arc<dyn Store>) -> Result<seal_ledger::Ports, WiringError> {
+async fn seal_ports(store: &Arc<dyn Store>) -> Result<seal_ledger::Ports, WiringError> {
     Ok(seal_ledger::Ports {
         orgs: store.clone(),
         keys: store.clone(),
         sealed: store.clone(),
-        custody: custody()?,
+        custody: custody().await?,
         sequencer: sequencer(store),
         checkpoints: store.clone(),
         timer: Arc::new(TokioTimer),
@@ -322,13 +413,13 @@ fn seal_ports(store: &Arc<dyn Store>) -> Result<seal_ledger::Ports, WiringError>
 }
 
 /// The sealer is in this process too.
-fn ledger_access(store: &Arc<dyn Store>) -> Result<LedgerAccess, WiringError> {
+async fn ledger_access(store: &Arc<dyn Store>) -> Result<LedgerAccess, WiringError> {
     Ok(LedgerAccess {
         orgs: store.clone(),
         keys: store.clone(),
         lines: store.clone(),
         sequencer: sequencer(store),
-        sealer: Arc::new(seal_ports(store)?),
+        sealer: Arc::new(seal_ports(store).await?),
     })
 }
 
@@ -357,19 +448,72 @@ fn finish(router: Router) -> Result<Router, WiringError> {
 
 async fn store() -> Result<Arc<dyn Store>, WiringError> {
     let prefix = variable("POSTQ_TABLES").ok_or(WiringError::NoTables)?;
-    // Region, credentials and endpoints as every AWS program finds them; in a Lambda they are the function's own.
-    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    Ok(Arc::new(DynamoStore::new(&config, &prefix)))
+    Ok(Arc::new(DynamoStore::new(&aws().await, &prefix)))
 }
 
-fn custody() -> Result<Arc<Custody>, WiringError> {
+/// Region, credentials and endpoints as every AWS program finds them; in a Lambda they are the function's own.
+async fn aws() -> SdkConfig {
+    aws_config::load_defaults(BehaviorVersion::latest()).await
+}
+
+async fn custody_with_clouds() -> Result<Arc<Custody>, WiringError> {
+    let own = match variable("POSTQ_SINGLE_ORG").as_ref().map(|value| value.as_str()) {
+        Some("true") => OwnIdentity::SingleOrganisation,
+        Some("false" | "") | None => OwnIdentity::Never,
+        Some(_) => return Err(WiringError::SingleOrg),
+    };
+    let mut custody = Custody::clone(custody().await?.as_ref());
+    custody.clouds.push(Arc::new(AwsCloud::new(&aws().await, own)));
+    Ok(Arc::new(custody))
+}
+
+async fn custody() -> Result<Arc<Custody>, WiringError> {
+    let ciphertexts = (ciphertext(KEK_CIPHERTEXT)?, ciphertext(PREVIOUS_KEK_CIPHERTEXT)?);
     let (current, previous) = (variable(KEK_VARIABLE), variable(PREVIOUS_KEK_VARIABLE));
-    let kek = EnvKek::from_variables(
-        current.as_ref().map(|kek| kek.as_str()),
-        previous.as_ref().map(|kek| kek.as_str()),
-    )?;
+    let kek = match ciphertexts {
+        (Some(_), _) if current.is_some() || previous.is_some() => return Err(WiringError::TwoKeks),
+        (Some(current), previous) => {
+            EnvKek::opened_on_first_use(Box::new(WrappedKeks { aws: aws().await, current, previous }))
+        }
+        (None, Some(_)) => return Err(WiringError::NotACiphertext(KEK_CIPHERTEXT)),
+        (None, None) => EnvKek::from_variables(
+            current.as_ref().map(|kek| kek.as_str()),
+            previous.as_ref().map(|kek| kek.as_str()),
+        )?,
+    };
     Ok(Arc::new(custody_local::custody(kek)))
 }
+
+/// Key-encryption keys that only KMS can open.
+struct WrappedKeks {
+    aws: SdkConfig,
+    current: Vec<u8>,
+    previous: Option<Vec<u8>>,
+}
+
+#[async_trait]
+impl KekSource for WrappedKeks {
+    async fn open(&self) -> Result<(Kek, Option<Kek>), CustodyError> {
+        let current = Kek::from_bytes(open_signing_kek(&self.aws, &self.current).await?);
+        let previous = match &self.previous {
+            Some(previous) => Some(Kek::from_bytes(open_signing_kek(&self.aws, previous).await?)),
+            None => None,
+        };
+        Ok((current, previous))
+    }
+}
+
+fn ciphertext(name: &'static str) -> Result<Option<Vec<u8>>, WiringError> {
+    match variable(name).filter(|value| !value.trim().is_empty()) {
+        Some(value) => {
+            STANDARD.decode(value.trim()).map(Some).map_err(|_| WiringError::NotACiphertext(name))
+        }
+        None => Ok(None),
+    }
+}
+
+const KEK_CIPHERTEXT: &str = "POSTQ_SIGNING_KEK_CIPHERTEXT";
+const PREVIOUS_KEK_CIPHERTEXT: &str = "POSTQ_SIGNING_KEK_PREVIOUS_CIPHERTEXT";
 
 fn variable(name: &str) -> Option<Zeroizing<String>> {
     env::var(name).ok().map(Zeroizing::new)

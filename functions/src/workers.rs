@@ -8,10 +8,10 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use vault::{
-    Error,
+    Error, Timestamp,
     caller::Environment,
     id::{KeyId, OrgId},
-    ops::{create_org, recover, rewrap, rotate_ledger_key},
+    ops::{create_org, reconcile_keys, recover, rewrap, rotate_ledger_key},
     sequencing::Sequencer,
     store::Intake,
 };
@@ -99,6 +99,20 @@ impl Worker for rewrap::Ports {
     async fn work(&self, _: Nothing) -> Result<Rewrapped, Error> {
         let rewrap::Response { moved, current, changed_meanwhile, refused } = rewrap::rewrap(self).await?;
         Ok(Rewrapped { moved, current, changed_meanwhile, refused })
+    }
+}
+
+/// `{"survey"?}` → `{"deleted","notOurs","strays","failed"}`; a schedule's own event, which has other members, is no survey.
+#[async_trait]
+impl Worker for reconcile_keys::Ports {
+    type Event = Reconcile;
+    type Answer = Reconciled;
+
+    async fn work(&self, event: Reconcile) -> Result<Reconciled, Error> {
+        let request = reconcile_keys::Request { now: Timestamp::now(), survey: event.survey };
+        let reconcile_keys::Response { deleted, not_ours, strays, failed } =
+            reconcile_keys::reconcile_keys(self, request).await?;
+        Ok(Reconciled { deleted, not_ours, strays, failed })
     }
 }
 
@@ -196,6 +210,23 @@ pub struct Rewrapped {
     current: u64,
     changed_meanwhile: u64,
     refused: Vec<KeyId>,
+}
+
+/// How to clean up at clouds.
+#[derive(Deserialize)]
+pub struct Reconcile {
+    #[serde(default)]
+    survey: bool,
+}
+
+/// What was cleaned up.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reconciled {
+    deleted: Vec<String>,
+    not_ours: Vec<String>,
+    strays: Vec<String>,
+    failed: u64,
 }
 
 /// What was sequenced.

@@ -24,7 +24,7 @@ use tower_http::{
     cors::{AllowHeaders, AllowMethods, CorsLayer, ExposeHeaders},
 };
 use utoipa::ToSchema;
-use vault::{Error, Timestamp, id::RequestId};
+use vault::{Error, Timestamp, custody::CloudFault, id::RequestId};
 
 pub use incoming::MAX_BODY;
 pub(crate) use incoming::{IdPath, NoParams, Params, Post, PostOrNothing, drain};
@@ -272,11 +272,26 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::UnsupportedCombination { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unsupported_combination"),
         Error::NoStandardEncoding { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_standard_encoding"),
         Error::ProviderUnavailable { .. } => (StatusCode::NOT_IMPLEMENTED, "provider_unavailable"),
+        Error::Cloud { fault, .. } => of_cloud(*fault),
+        Error::NoAccount { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "settings_missing"),
+        Error::SettingsInUse { .. } => (StatusCode::CONFLICT, "settings_in_use"),
+        Error::SettingsChanged => (StatusCode::CONFLICT, "settings_changed"),
         Error::KeyIntegrity { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "key_integrity"),
         Error::StoreUnavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
         Error::StoreRestored => (StatusCode::SERVICE_UNAVAILABLE, "store_restored"),
         Error::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
     }
+}
+
+/// 502 where somebody must mend something, 503 and 504 where another try may do.
+const fn of_cloud(fault: CloudFault) -> (StatusCode, &'static str) {
+    let status = match fault {
+        CloudFault::NotEntered | CloudFault::Denied | CloudFault::WrongAnswer => StatusCode::BAD_GATEWAY,
+        CloudFault::OpenDoor | CloudFault::NoRole => StatusCode::UNPROCESSABLE_ENTITY,
+        CloudFault::Throttled | CloudFault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        CloudFault::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+    };
+    (status, fault.code())
 }
 
 impl Problem {

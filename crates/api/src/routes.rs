@@ -11,8 +11,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use vault::{
     caller::Scope,
     ops::{
-        api_tokens, append_ledger, create_key, get_key, key_audit, key_lineage, list_keys, public_key,
-        read_ledger, receipt, revoke_key, rotate_key, seal_ledger, sign, usage, verify, whoami,
+        api_tokens, append_ledger, clear_settings, create_key, get_key, get_settings, key_audit, key_lineage,
+        list_keys, public_key, put_settings, read_ledger, receipt, revoke_key, rotate_key, seal_ledger, sign,
+        usage, verify, whoami,
     },
     store::Tokens,
 };
@@ -110,6 +111,30 @@ pub const API_TOKENS: Operation<api_tokens::Ports> =
             .routes(routes!(handlers::api_tokens::revoke_token))
     });
 
+/// `GET /v1/vault/settings`
+pub const GET_SETTINGS: Operation<get_settings::Ports> =
+    operation("get-settings", Needs::Scope(Scope::Settings), || {
+        OpenApiRouter::new().routes(routes!(handlers::get_settings::get_settings))
+    });
+
+/// `PUT /v1/vault/settings`
+pub const PUT_SETTINGS: Operation<put_settings::Ports> =
+    operation("put-settings", Needs::Scope(Scope::Settings), || {
+        OpenApiRouter::new().routes(routes!(handlers::put_settings::put_settings))
+    });
+
+/// `DELETE /v1/vault/settings`
+pub const CLEAR_SETTINGS: Operation<clear_settings::Ports> =
+    operation("clear-settings", Needs::Scope(Scope::Settings), || {
+        OpenApiRouter::new().routes(routes!(handlers::clear_settings::clear_settings))
+    });
+
+/// `POST /v1/vault/settings/test`
+pub const TEST_SETTINGS: Operation<put_settings::Ports> =
+    operation("test-settings", Needs::Scope(Scope::Settings), || {
+        OpenApiRouter::new().routes(routes!(handlers::test_settings::test_settings))
+    });
+
 /// `GET /v1/usage`
 pub const USAGE: Operation<usage::Ports> = operation("usage", Needs::Scope(Scope::AuditRead), || {
     OpenApiRouter::new().routes(routes!(handlers::usage::usage))
@@ -196,6 +221,10 @@ pub fn openapi() -> OpenApi {
         SIGN.describe(),
         VERIFY.describe(),
         API_TOKENS.describe(),
+        GET_SETTINGS.describe(),
+        PUT_SETTINGS.describe(),
+        CLEAR_SETTINGS.describe(),
+        TEST_SETTINGS.describe(),
         USAGE.describe(),
         READ_LEDGER.describe(),
         APPEND_LEDGER.describe(),

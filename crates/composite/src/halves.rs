@@ -1,8 +1,37 @@
 //! Each half's verification by itself, for standard test vectors and for comparing engines.
 //!
-//! A half that verifies says nothing about a composite signature: nothing but a test calls these.
+//! A half that verifies says nothing about a composite signature: nothing calls these but tests, and whoever fetches a half's
+//! signature from a key service and must know that it is that half's.
 
-use crate::{MlDsaSet, ecdsa_p256, ed25519, ml_dsa};
+use crate::{
+    CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, Error, MessageRepresentative, MlDsaSet, PublicKey, ecdsa_p256,
+    ed25519, ml_dsa,
+};
+
+/// Whether the signature is the key's ML-DSA half's, over M'.
+#[must_use]
+pub fn is_pq_half(key: &PublicKey, message: &MessageRepresentative, signature: &[u8]) -> bool {
+    let algorithm = key.algorithm();
+    let label = algorithm.label().as_bytes();
+    ml_dsa::verify(algorithm.pq(), key.pq(), message.as_bytes(), label, signature)
+}
+
+/// Whether the signature, raw, is the key's classical half's, over M'.
+#[must_use]
+pub fn is_classical_half(key: &PublicKey, message: &MessageRepresentative, signature: &[u8]) -> bool {
+    match key.algorithm().classical() {
+        ClassicalAlgorithm::Ed25519 => ed25519::verify(key.classical(), message.as_bytes(), signature),
+        ClassicalAlgorithm::EcdsaP256 => ecdsa_p256::verify(key.classical(), message.as_bytes(), signature),
+    }
+}
+
+/// A DER `Ecdsa-Sig-Value` (RFC 3279 §2.2.3), as key services answer it, to r‖s with low s.
+///
+/// # Errors
+/// [`Error::EcdsaDer`].
+pub fn ecdsa_p256_from_der(der: &[u8]) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], Error> {
+    ecdsa_p256::from_der_with_low_s(der)
+}
 
 /// Verifies a pure ML-DSA signature (FIPS 204 §5.3, algorithm 3) under a context of 0 to 255 bytes. Bytes that encode no
 /// key or no signature do not verify.

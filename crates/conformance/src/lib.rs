@@ -11,5 +11,6 @@
 
 pub mod custody;
 pub mod store;
+mod store_clouds;
 mod store_ledger;
 mod store_life;

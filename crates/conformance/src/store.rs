@@ -18,7 +18,7 @@ use vault::{
     token::TokenHash,
 };
 
-use crate::{store_ledger, store_life};
+use crate::{store_clouds, store_ledger, store_life};
 
 /// More than any test writes.
 pub(crate) const ALL: usize = 100_000;
@@ -36,6 +36,7 @@ pub async fn all(store: &dyn Store) {
     active_keys_are_walked_once_each(store).await;
     store_life::all(store).await;
     store_ledger::all(store).await;
+    store_clouds::all(store).await;
     nothing_of_one_organisation_is_found_in_another(store).await;
     concurrent_writers_lose_nothing(store).await;
 }
@@ -108,11 +109,9 @@ async fn a_key_reads_back_as_it_was_written(store: &dyn Store) {
     let mut plain = key(&org, KeyKind::User, "näme with 'quotes' and \u{1f511}");
     plain.metadata =
         serde_json::from_value(json!({"environment": "prod", "n": [1, null, {"a": "ü"}]})).unwrap();
-    let mut remote = key(&org, KeyKind::User, "remote");
-    remote.kek = None;
-    remote.classical = Hold { provider: KeyProvider::AwsKms, key_id: Some("arn:1".into()) };
-    remote.pq = Hold { provider: PqProvider::AwsKms, key_id: Some("arn:2".into()) };
-    remote.tier = Tier::try_from(3).unwrap();
+    let mut remote = store_clouds::remote(&org);
+    let saved = store_clouds::save(store, &org).await;
+    store_clouds::intend(store, &org, &remote.id, saved).await;
     remote.predecessor = Some(plain.id.clone());
     remote.line = plain.line.clone();
     remote.allow_follow = true;

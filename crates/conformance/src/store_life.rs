@@ -295,7 +295,7 @@ fn rotation(old: &KeyRecord, kind: KeyKind) -> Rotation {
     Rotation { successor, sealed: sealed(5), succession }
 }
 
-fn tombstone(key: &KeyRecord, millis: u64) -> Tombstone {
+pub(crate) fn tombstone(key: &KeyRecord, millis: u64) -> Tombstone {
     let fingerprint = key.public_key.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
     Tombstone { org: key.org.clone(), key: key.id.clone(), fingerprint, revoked_at: moment(millis) }
 }

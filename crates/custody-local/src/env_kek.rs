@@ -3,8 +3,11 @@
 //! `K(purpose, org) = HKDF-SHA256(ikm = KEK, salt = "", info = "postq-vault v1" || 0x00 || purpose || 0x00 || org)`, and
 //! `wrapped = 0x01 || kekId(8) || nonce(12) || AES-256-GCM(K("dek", org), nonce, DEK, aad)` with a tag of 16 bytes.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::lock::Mutex;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use ledger::Json;
@@ -69,6 +72,12 @@ impl Kek {
         sealed::secret_from(&bytes).map(Self).ok_or(KekError::Length(bytes.len()))
     }
 
+    /// 32 bytes that something else opened.
+    #[must_use]
+    pub const fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(bytes)
+    }
+
     /// Makes one.
     ///
     /// # Errors
@@ -106,8 +115,20 @@ impl Kek {
     }
 }
 
+/// Key-encryption keys that are fetched when they are first needed.
+#[async_trait]
+pub trait KekSource: Send + Sync {
+    /// The current one and, while rows are being moved, the previous one. Where it fails, it is asked again the next time.
+    async fn open(&self) -> Result<(Kek, Option<Kek>), CustodyError>;
+}
+
 /// The current key-encryption key and, while rows are being moved, the previous one.
 pub struct EnvKek {
+    opened: Mutex<Option<Arc<Keks>>>,
+    source: Option<Box<dyn KekSource>>,
+}
+
+struct Keks {
     current: Kek,
     previous: Option<Kek>,
 }
@@ -115,8 +136,14 @@ pub struct EnvKek {
 impl EnvKek {
     /// New wrappings and tags are the current key's; both open old ones.
     #[must_use]
-    pub const fn new(current: Kek, previous: Option<Kek>) -> Self {
-        Self { current, previous }
+    pub fn new(current: Kek, previous: Option<Kek>) -> Self {
+        Self { opened: Mutex::new(Some(Arc::new(Keks { current, previous }))), source: None }
+    }
+
+    /// The same, fetched from elsewhere on first use and kept from then on.
+    #[must_use]
+    pub fn opened_on_first_use(source: Box<dyn KekSource>) -> Self {
+        Self { opened: Mutex::new(None), source: Some(source) }
     }
 
     /// Reads the values of the two variables; an empty one is one that is not set.
@@ -134,6 +161,20 @@ impl EnvKek {
         Ok(Self::new(current, read(PREVIOUS_KEK_VARIABLE, previous)?))
     }
 
+    async fn keks(&self) -> Result<Arc<Keks>, CustodyError> {
+        let mut opened = self.opened.lock().await;
+        match (opened.as_ref(), &self.source) {
+            (Some(keks), _) => Ok(keks.clone()),
+            (None, Some(source)) => {
+                let (current, previous) = source.open().await?;
+                Ok(opened.insert(Arc::new(Keks { current, previous })).clone())
+            }
+            (None, None) => Err(CustodyError::Primitive("the source of key-encryption keys")),
+        }
+    }
+}
+
+impl Keks {
     fn find(&self, id: KekId) -> Result<&Kek, CustodyError> {
         std::iter::once(&self.current)
             .chain(&self.previous)
@@ -167,12 +208,12 @@ impl KeyEncryption for EnvKek {
 
     async fn generate_dek(&self, subject: Subject<'_>) -> Result<NewDek, CustodyError> {
         let dek = Dek(random::generate_secret()?);
-        let wrapped = self.wrap(subject, &dek)?;
+        let wrapped = self.keks().await?.wrap(subject, &dek)?;
         Ok(NewDek { dek, wrapped })
     }
 
     async fn unwrap_dek(&self, subject: Subject<'_>, wrapped: &WrappedDek) -> Result<Dek, CustodyError> {
-        self.unwrap(subject, wrapped).map(|(_, dek)| dek)
+        self.keks().await?.unwrap(subject, wrapped).map(|(_, dek)| dek)
     }
 
     async fn rewrap_dek(
@@ -180,31 +221,34 @@ impl KeyEncryption for EnvKek {
         subject: Subject<'_>,
         wrapped: &WrappedDek,
     ) -> Result<Option<WrappedDek>, CustodyError> {
-        let (id, dek) = self.unwrap(subject, wrapped)?;
-        if id == self.current.derive_id() {
+        let keks = self.keks().await?;
+        let (id, dek) = keks.unwrap(subject, wrapped)?;
+        if id == keks.current.derive_id() {
             return Ok(None);
         }
-        self.wrap(subject, &dek).map(Some)
+        keks.wrap(subject, &dek).map(Some)
     }
 }
 
 #[async_trait]
 impl RootKek for EnvKek {
     async fn current(&self) -> Result<KekId, CustodyError> {
-        Ok(self.current.derive_id())
+        Ok(self.keks().await?.current.derive_id())
     }
 
     async fn known(&self) -> Result<Vec<KekId>, CustodyError> {
-        Ok(std::iter::once(&self.current).chain(&self.previous).map(Kek::derive_id).collect())
+        let keks = self.keks().await?;
+        Ok(std::iter::once(&keks.current).chain(&keks.previous).map(Kek::derive_id).collect())
     }
 
     async fn tag(&self, org: &OrgId, record: &[u8]) -> Result<RecordTag, CustodyError> {
-        let mac = mac(&self.current, org, record)?.finalize().into_bytes().into();
-        Ok(RecordTag::assemble(self.current.derive_id(), &mac))
+        let keks = self.keks().await?;
+        let mac = mac(&keks.current, org, record)?.finalize().into_bytes().into();
+        Ok(RecordTag::assemble(keks.current.derive_id(), &mac))
     }
 
     async fn check(&self, org: &OrgId, record: &[u8], tag: &RecordTag) -> Result<bool, CustodyError> {
-        Ok(mac(self.find(tag.kek())?, org, record)?.verify_slice(tag.mac()).is_ok())
+        Ok(mac(self.keks().await?.find(tag.kek())?, org, record)?.verify_slice(tag.mac()).is_ok())
     }
 }
 
@@ -241,6 +285,8 @@ const DEK: &str = "dek";
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn kek(byte: u8) -> Kek {
@@ -261,6 +307,26 @@ mod tests {
             &EnvKek::new(kek(2), None),
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_kek_from_elsewhere_is_fetched_on_first_use_and_again_where_that_failed() {
+        struct Source(AtomicUsize);
+        #[async_trait]
+        impl KekSource for Source {
+            async fn open(&self) -> Result<(Kek, Option<Kek>), CustodyError> {
+                match self.0.fetch_add(1, Ordering::SeqCst) {
+                    0 => Err(CustodyError::Primitive("the first try")),
+                    1 => Ok((kek(1), None)),
+                    _ => panic!("it was fetched already"),
+                }
+            }
+        }
+        let lazy = EnvKek::opened_on_first_use(Box::new(Source(AtomicUsize::new(0))));
+        assert!(lazy.current().await.is_err());
+        assert_eq!(lazy.current().await, Ok(kek(1).derive_id()));
+        conformance::custody::key_encryption(&lazy).await;
+        conformance::custody::root_kek(&lazy).await;
     }
 
     #[test]

@@ -10,17 +10,18 @@ use std::sync::Arc;
 
 use vault::custody::Custody;
 
-pub use env_kek::{EnvKek, EnvKekError, KEK_VARIABLE, Kek, KekError, PREVIOUS_KEK_VARIABLE};
+pub use env_kek::{EnvKek, EnvKekError, KEK_VARIABLE, Kek, KekError, KekSource, PREVIOUS_KEK_VARIABLE};
 pub use managed::ManagedHalves;
 
-/// The registry of a deployment that has no provider but these.
+/// The registry of a deployment that has no provider but these, to which clouds may be added.
 #[must_use]
 pub fn custody(kek: EnvKek) -> Custody {
     let kek = Arc::new(kek);
     Custody {
         root: kek.clone(),
-        keks: vec![kek],
-        classical: vec![Arc::new(ManagedHalves)],
-        pq: vec![Arc::new(ManagedHalves)],
+        kek,
+        classical: Arc::new(ManagedHalves),
+        pq: Arc::new(ManagedHalves),
+        clouds: Vec::new(),
     }
 }

@@ -35,6 +35,9 @@ pub enum EventType {
     /// An API token was revoked.
     #[serde(rename = "api_key.revoked")]
     ApiKeyRevoked,
+    /// An organisation's settings were changed.
+    #[serde(rename = "vault.settings_changed")]
+    SettingsChanged,
     /// A caller's own.
     #[serde(rename = "custom.event")]
     Custom,
@@ -42,7 +45,7 @@ pub enum EventType {
 
 impl EventType {
     /// Every type that this version writes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::KeyCreated,
         Self::KeyRotated,
         Self::KeyRevoked,
@@ -52,6 +55,7 @@ impl EventType {
         Self::SignatureVerified,
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
+        Self::SettingsChanged,
         Self::Custom,
     ];
 
@@ -68,6 +72,7 @@ impl EventType {
             Self::SignatureVerified => "signature.verified",
             Self::ApiKeyCreated => "api_key.created",
             Self::ApiKeyRevoked => "api_key.revoked",
+            Self::SettingsChanged => "vault.settings_changed",
             Self::Custom => "custom.event",
         }
     }

@@ -12,9 +12,9 @@ use vault::{
     custody::Custody,
     ledger_access::{LedgerAccess, Timer},
     ops::{
-        api_tokens, append_ledger, create_key, get_key, key_audit, key_lineage, list_keys, public_key,
-        read_ledger, receipt, recover, revoke_key, rewrap, rotate_key, rotate_ledger_key, seal_ledger, sign,
-        usage, verify, whoami,
+        api_tokens, append_ledger, clear_settings, create_key, get_key, get_settings, key_audit, key_lineage,
+        list_keys, public_key, put_settings, read_ledger, receipt, reconcile_keys, recover, revoke_key,
+        rewrap, rotate_key, rotate_ledger_key, seal_ledger, sign, usage, verify, whoami,
     },
     sequencing::Sequencer,
     store::Store,
@@ -28,7 +28,13 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
         .merge(routes::WHOAMI.router(tokens(), whoami::Ports { orgs: store.clone() }))
         .merge(routes::CREATE_KEY.router(
             tokens(),
-            create_key::Ports { custody: custody.clone(), writes: store.clone(), replies: store.clone() },
+            create_key::Ports {
+                custody: custody.clone(),
+                settings: store.clone(),
+                intents: store.clone(),
+                writes: store.clone(),
+                replies: store.clone(),
+            },
         ))
         .merge(
             routes::LIST_KEYS
@@ -46,6 +52,8 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
                 keys: store.clone(),
                 sealed: store.clone(),
                 custody: custody.clone(),
+                settings: store.clone(),
+                intents: store.clone(),
                 writes: store.clone(),
                 replies: store.clone(),
             },
@@ -65,6 +73,7 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
                 lines: store.clone(),
                 sealed: store.clone(),
                 custody: custody.clone(),
+                settings: store.clone(),
                 signatures: store.clone(),
                 events: store.clone(),
                 replies: store.clone(),
@@ -79,8 +88,25 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
                 replies: store.clone(),
             },
         ))
+        .merge(settings_routes(store, custody))
         .merge(ledger_routes(store, custody));
     http::finish(router, origins)
+}
+
+fn settings_routes(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> Router {
+    let tokens = || store.clone();
+    let put = || put_settings::Ports {
+        orgs: store.clone(),
+        keys: store.clone(),
+        settings: store.clone(),
+        writes: store.clone(),
+        custody: custody.clone(),
+    };
+    Router::new()
+        .merge(routes::GET_SETTINGS.router(tokens(), get_settings::Ports { settings: store.clone() }))
+        .merge(routes::PUT_SETTINGS.router(tokens(), put()))
+        .merge(routes::CLEAR_SETTINGS.router(tokens(), clear_settings::Ports { writes: store.clone() }))
+        .merge(routes::TEST_SETTINGS.router(tokens(), put()))
 }
 
 fn ledger_routes(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> Router {
@@ -152,6 +178,18 @@ pub fn ledger_access(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> LedgerAc
         lines: store.clone(),
         sequencer: sequencer(store),
         sealer: Arc::new(seal_ports(store, custody)),
+    }
+}
+
+/// What cleaning up at clouds touches.
+#[must_use]
+pub fn reconcile_ports(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> reconcile_keys::Ports {
+    reconcile_keys::Ports {
+        orgs: store.clone(),
+        settings: store.clone(),
+        keys: store.clone(),
+        rows: store.clone(),
+        custody: custody.clone(),
     }
 }
 

@@ -1,9 +1,11 @@
-//! What the server does by itself: events get their place within a second, and ledgers with something new are sealed every
-//! minute.
+//! What the server does by itself: events get their place within a second, ledgers with something new are sealed every minute,
+//! and every minute it cleans up at clouds, where it has any.
 
 use std::{sync::Arc, time::Duration};
 
-use vault::{Error, Timestamp, custody::Custody, id::OrgId, ledger_access::Sealer, store::Store};
+use vault::{
+    Error, Timestamp, custody::Custody, id::OrgId, ledger_access::Sealer, ops::reconcile_keys, store::Store,
+};
 
 use crate::app;
 
@@ -19,13 +21,14 @@ pub async fn keep_house(store: Arc<dyn Store>, custody: Arc<Custody>) {
         if second.is_multiple_of(SEAL_SECONDS) {
             done = done.and(seal(&store, &custody).await);
             done = done.and(store.purge(Timestamp::now()).await.map_err(Error::from));
+            done = done.and(clean_up(&store, &custody, second.is_multiple_of(SURVEY_SECONDS)).await);
         }
         match done {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
                 let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                tracing::error!(%error, cause, "the ledger could not be kept up");
+                tracing::error!(%error, cause, "the ledger could not be kept up, or what is left at a cloud not be cleaned up");
             }
             Err(_) => {}
         }
@@ -39,6 +42,18 @@ async fn place(store: &Arc<dyn Store>) -> Result<(), Error> {
         done = done.and(sequencer.sequence(&org).await.map(drop));
     }
     done
+}
+
+async fn clean_up(store: &Arc<dyn Store>, custody: &Arc<Custody>, survey: bool) -> Result<(), Error> {
+    if custody.clouds.is_empty() {
+        return Ok(());
+    }
+    let request = reconcile_keys::Request { now: Timestamp::now(), survey };
+    let done = reconcile_keys::reconcile_keys(&app::reconcile_ports(store, custody), request).await?;
+    for half in &done.deleted {
+        tracing::info!(half, "a half that nothing needs any more is to be deleted by its cloud");
+    }
+    Ok(())
 }
 
 /// Seals every ledger that has entries which its newest checkpoint does not cover.
@@ -66,6 +81,9 @@ async fn seal_one(store: &Arc<dyn Store>, sealer: &dyn Sealer, org: &OrgId) -> R
 
 /// How often ledgers are sealed.
 const SEAL_SECONDS: u64 = 60;
+
+/// How often every account is looked through for halves that belong to no key.
+const SURVEY_SECONDS: u64 = 6 * 60 * SEAL_SECONDS;
 
 /// Organisations that are looked at in one read.
 const PAGE: usize = 100;

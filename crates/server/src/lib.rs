@@ -4,10 +4,11 @@
 //! the server does by itself ([`keep_house`]). The binary `postq-vault` is the command line around both.
 
 mod app;
+pub mod clouds;
 pub mod data_dir;
 mod housekeeping;
 
-pub use app::{
+pub use app::{reconcile_ports, 
     app, ledger_access, recover_ports, rewrap_ports, rotate_ledger_key_ports, seal_ports, sequencer,
 };
 pub use housekeeping::keep_house;

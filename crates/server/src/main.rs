@@ -10,6 +10,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,6 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vault::{
     caller::Environment,
+    custody::Custody,
     ops::{create_org, recover, rewrap, rotate_ledger_key},
     token::Secret,
 };
@@ -50,6 +52,10 @@ enum Command {
         /// Origins that may call from a browser, separated by commas
         #[arg(long, value_name = "ORIGINS", env = "POSTQ_CORS_ORIGINS", default_value = "")]
         cors_origins: String,
+        /// Declare that this vault serves a single organisation: its settings may do without a role, and then this process's own
+        /// identity in a cloud is used
+        #[arg(long, env = "POSTQ_SINGLE_ORG")]
+        single_org: bool,
     },
     /// Make organisations, and rotate their ledger keys
     #[command(subcommand)]
@@ -116,7 +122,9 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr();
     let done = match cli.command {
-        Command::Serve { data, listen, cors_origins } => serve(&data, listen, &cors_origins).await,
+        Command::Serve { data, listen, cors_origins, single_org } => {
+            serve(&data, listen, &cors_origins, single_org).await
+        }
         Command::Org(Org::Create { name, test, data }) => make_org(&data, name, test).await,
         Command::Org(Org::RotateLedgerKey { org, data }) => rotate_ledger_key(&data, &org).await,
         Command::Recover { adopt, data } => recover_store(&data, adopt).await,
@@ -132,7 +140,12 @@ async fn main() -> ExitCode {
     })
 }
 
-async fn serve(at: &Data, listen: SocketAddr, cors_origins: &str) -> anyhow::Result<ExitCode> {
+async fn serve(
+    at: &Data,
+    listen: SocketAddr,
+    cors_origins: &str,
+    single_org: bool,
+) -> anyhow::Result<ExitCode> {
     let origins = Origin::list(cors_origins)?;
     let data =
         data_dir::open_or_create(&at.dir, KekVariables::from_env()?, at.revocations.as_deref()).await?;
@@ -171,8 +184,11 @@ async fn serve(at: &Data, listen: SocketAddr, cors_origins: &str) -> anyhow::Res
         tracing::warn!(%error, "the address and the token could not be printed");
     }
 
-    let app = server::app(&data.store, &data.custody, &origins);
-    let housekeeping = tokio::spawn(server::keep_house(data.store.clone(), data.custody.clone()));
+    let mut custody = Custody::clone(&data.custody);
+    custody.clouds = server::clouds::at_hand(single_org).await;
+    let custody = Arc::new(custody);
+    let app = server::app(&data.store, &custody, &origins);
+    let housekeeping = tokio::spawn(server::keep_house(data.store.clone(), custody));
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
         stop_signal().await;

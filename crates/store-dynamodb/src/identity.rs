@@ -9,7 +9,7 @@ use vault::{
 };
 
 use crate::{
-    DynamoStore,
+    DynamoStore, clouds,
     connection::unavailable,
     item::{self, Item, text},
     keys,
@@ -65,7 +65,7 @@ impl DynamoStore {
     }
 
     /// What the store calls itself; none where it was never written, or its list of organisations is another's.
-    async fn own_name(&self) -> Result<Option<String>, StoreError> {
+    pub(crate) async fn own_name(&self) -> Result<Option<String>, StoreError> {
         let found = self.get(Table::Orgs, &place()).await?;
         found
             .map(|item| item::get(&item, "store").map(str::to_owned))
@@ -151,8 +151,10 @@ impl Recovery for DynamoStore {
         if item::parsed(&state, "status") == Ok(KeyStatus::Revoked) {
             return Ok(());
         }
+        let left = self.leftovers(&tombstone.org, &tombstone.key).await?;
         let mut t = Transaction::new(self);
         keys::bury(&mut t, &places, tombstone)?;
+        clouds::leave(&mut t, &left)?;
         t.record(&record)?;
         Ok(t.commit_unchecked().await??)
     }
@@ -165,6 +167,7 @@ impl Recovery for DynamoStore {
             (None, Some(known)) => known.store,
             (None, None) => hex::encode(random::generate::<16>().map_err(unavailable)?),
         };
+        self.forget_intents().await?;
         self.declare(&name, false).await??;
         self.remember_to_be_the_same(false);
         Ok(())

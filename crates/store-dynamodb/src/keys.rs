@@ -14,7 +14,7 @@ use vault::{
 };
 
 use crate::{
-    DynamoStore,
+    DynamoStore, clouds,
     connection::Range,
     item::{self, Item, bytes, set, text, time},
     rows::{self, Places, corrupt},
@@ -124,6 +124,7 @@ impl KeyWrites for DynamoStore {
     async fn create(&self, key: &KeyRecord, sealed: &SealedRecord, record: Record) -> Result<(), StoreError> {
         let mut t = Transaction::new(self);
         make(&mut t, key, sealed)?;
+        clouds::finish_creation(&mut t, key)?;
         t.record(&record)?;
         Ok(t.commit().await??)
     }
@@ -132,6 +133,7 @@ impl KeyWrites for DynamoStore {
         let Rotation { successor, sealed, succession } = rotation;
         let (org, predecessor) = (&successor.org, &succession.predecessor);
         let old = Places::of(org, predecessor);
+        let left = self.leftovers(org, predecessor).await?;
         let mut t = Transaction::new(self);
         t.check(old.tombstone.0, &old.tombstone.1, "attribute_not_exists(pk)", &[], Refused::KeyNotActive)?;
         t.update(
@@ -147,8 +149,10 @@ impl KeyWrites for DynamoStore {
             Refused::KeyNotActive,
         )?;
         say(&mut t, &old, KeyStatus::Superseded)?;
-        t.delete(Table::SealedHalves, &Key::alone(of_key(org, predecessor)), "", Refused::NotAsExpected)?;
+        t.delete(Table::SealedHalves, &Key::alone(of_key(org, predecessor)), "", &[], Refused::NotAsExpected)?;
+        clouds::leave(&mut t, &left)?;
         make(&mut t, successor, sealed)?;
+        clouds::finish_creation(&mut t, successor)?;
         let item = rows::succession(succession)?;
         t.make(Table::Successions, &Key::alone(of_key(org, predecessor)), item)?;
         if successor.kind == KeyKind::Ledger {
@@ -178,9 +182,11 @@ impl KeyWrites for DynamoStore {
                 let at = item::moment(&buried, "revoked_at");
                 return at.map_err(|name| corrupt(Some(&tombstone.key), name));
             }
+            let left = self.leftovers(&tombstone.org, &tombstone.key).await?;
             let mut t = Transaction::new(self);
             t.make(places.tombstone.0, &places.tombstone.1, rows::tombstone(tombstone))?;
             bury(&mut t, &places, tombstone)?;
+            clouds::leave(&mut t, &left)?;
             t.record(&record)?;
             match t.commit().await? {
                 Ok(()) => return Ok(tombstone.revoked_at),
@@ -358,7 +364,7 @@ pub(crate) fn bury(
     )?;
     say(t, places, KeyStatus::Revoked)?;
     let sealed = Key::alone(of_key(&tombstone.org, &tombstone.key));
-    t.delete(Table::SealedHalves, &sealed, "", Refused::NotAsExpected)
+    t.delete(Table::SealedHalves, &sealed, "", &[], Refused::NotAsExpected)
 }
 
 /// The status in what is listed.

@@ -7,6 +7,7 @@
 //! `TransactWriteItems` under one token: what an attempt left undecided, the next one is told. Where others write the same
 //! items it is tried again for some seconds, with rests of random length.
 
+mod clouds;
 mod connection;
 mod identity;
 mod intake;

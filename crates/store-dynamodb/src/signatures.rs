@@ -50,9 +50,9 @@ impl SignatureWrites for DynamoStore {
         let mut t = Transaction::new(self);
         if let Some(slot) = answer {
             let key = replies::place(slot);
-            t.delete(Table::Replies, &key, "attribute_not_exists(#replayed)", Refused::Replayed)?;
+            t.delete(Table::Replies, &key, "attribute_not_exists(#replayed)", &[], Refused::Replayed)?;
         }
-        t.delete(Table::Issued, &place(issued), "", Refused::NotAsExpected)?;
+        t.delete(Table::Issued, &place(issued), "", &[], Refused::NotAsExpected)?;
         t.record(&record)?;
         match t.commit().await? {
             Ok(()) | Err(Refused::Replayed) => Ok(()),

@@ -34,11 +34,17 @@ pub enum Table {
     Usage,
     /// Answers kept for retries.
     Replies,
+    /// Which accounts organisations have in clouds.
+    Settings,
+    /// Creations that a cloud has a part in and that are not finished.
+    Intents,
+    /// Halves that are to be deleted at a cloud.
+    Outbox,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Orgs,
         Self::Tokens,
         Self::Keys,
@@ -51,10 +57,13 @@ impl Table {
         Self::Checkpoints,
         Self::Usage,
         Self::Replies,
+        Self::Settings,
+        Self::Intents,
+        Self::Outbox,
     ];
 
     /// Those that an earlier hour can be put back into: if any is another table than before, the store was.
-    pub(crate) const RESTORABLE: [Self; 11] = [
+    pub(crate) const RESTORABLE: [Self; 14] = [
         Self::Orgs,
         Self::Tokens,
         Self::Keys,
@@ -66,6 +75,9 @@ impl Table {
         Self::Checkpoints,
         Self::Usage,
         Self::Replies,
+        Self::Settings,
+        Self::Intents,
+        Self::Outbox,
     ];
 
     /// The name after the deployment's prefix.
@@ -84,6 +96,9 @@ impl Table {
             Self::Checkpoints => "checkpoints",
             Self::Usage => "usage",
             Self::Replies => "replies",
+            Self::Settings => "settings",
+            Self::Intents => "intents",
+            Self::Outbox => "outbox",
         }
     }
 

@@ -34,6 +34,8 @@ pub(crate) enum Refused {
     Replayed,
     /// The key that signed is not active.
     KeyNotActive,
+    /// The intent of what is made is gone, or abandoned.
+    Abandoned,
 }
 
 impl From<Refused> for StoreError {
@@ -41,6 +43,7 @@ impl From<Refused> for StoreError {
         match refused {
             Refused::Exists => Self::Exists,
             Refused::LeaseLost => Self::LeaseLost,
+            Refused::Abandoned => Self::Abandoned,
             other => unavailable(Unexpected(other)),
         }
     }
@@ -86,6 +89,28 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
+    /// An item in place of another, on a condition on that.
+    pub(crate) fn replace(
+        &mut self,
+        table: Table,
+        key: &Key,
+        item: Item,
+        condition: &str,
+        values: Values<'_>,
+        meaning: Refused,
+    ) -> Result<(), StoreError> {
+        let put = Put::builder()
+            .table_name(self.store.table_name(table))
+            .set_item(Some(merged(key, item)))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names(&[condition]))
+            .set_expression_attribute_values(placed(values))
+            .build()
+            .map_err(unavailable)?;
+        self.push(TransactWriteItem::builder().put(put).build(), meaning);
+        Ok(())
+    }
+
     /// A change of an item, on a condition. Attributes stand in both as `#name`, values as `:name`.
     pub(crate) fn update(
         &mut self,
@@ -115,6 +140,7 @@ impl<'a> Transaction<'a> {
         table: Table,
         key: &Key,
         condition: &str,
+        values: Values<'_>,
         meaning: Refused,
     ) -> Result<(), StoreError> {
         let delete = Delete::builder()
@@ -122,6 +148,7 @@ impl<'a> Transaction<'a> {
             .set_key(Some(key.item()))
             .set_condition_expression((!condition.is_empty()).then(|| condition.to_owned()))
             .set_expression_attribute_names(names(&[condition]))
+            .set_expression_attribute_values(placed(values))
             .build()
             .map_err(unavailable)?;
         self.push(TransactWriteItem::builder().delete(delete).build(), meaning);

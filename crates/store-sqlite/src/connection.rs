@@ -229,9 +229,9 @@ pub(crate) fn identity(t: &Transaction<'_>) -> Result<(String, u64), StoreError>
 
 /// Never edited once released: a change of the schema is one more entry.
 const MIGRATIONS: [&str; NEWEST as usize] =
-    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
 
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 3;
 
 const REVOCATIONS_FILE: &str = "revocations.log";
 

@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod conformance_tests;
+mod clouds;
 mod connection;
 mod ledger_tables;
 mod reads;

@@ -2,11 +2,12 @@
 //! hour is noticed, and knows which keys must not come back.
 //!
 //! One JSON line each: which store the file belongs to; a revocation, written and synced before the store commits it; and that
-//! the store did, written and synced before the revocation is acknowledged. So a revocation without the second line was never
+//! the store did, written and synced before the revocation is acknowledged; and a key that a cloud has a part in, before the store
+//! commits it, so that nobody takes its creation for one that never finished. So a revocation without the second line was never
 //! acknowledged, and the store may have it or not.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fs::{File, OpenOptions},
     io::{ErrorKind, Read, Seek, SeekFrom, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -41,6 +42,8 @@ pub(crate) struct Known {
     /// The number of the last one that the store is known to have.
     committed: u64,
     revoked: HashMap<(OrgId, KeyId), Timestamp>,
+    /// Keys that a cloud has a part in, and that were about to be committed.
+    made: HashSet<(OrgId, KeyId)>,
     /// How many bytes are whole lines.
     whole: u64,
 }
@@ -51,6 +54,7 @@ enum Line {
     Store { v: u64, store: String },
     Begun { number: u64, tombstone: Tombstone },
     Committed { committed: u64 },
+    Made { org: OrgId, made: KeyId },
 }
 
 /// The file is not what the vault wrote.
@@ -127,6 +131,11 @@ impl Revocations {
         }
     }
 
+    /// Writes down that a key which a cloud has a part in is about to be committed.
+    pub(crate) fn note_made(&self, org: &OrgId, key: &KeyId) -> Result<(), StoreError> {
+        self.append(&Line::Made { org: org.clone(), made: key.clone() })
+    }
+
     fn append(&self, content: &Line) -> Result<(), StoreError> {
         let whole = self.known()?.whole;
         let write = || {
@@ -157,6 +166,9 @@ impl Revocations {
                 Ok(Line::Committed { committed }) if known.store.is_some() => {
                     known.committed = known.committed.max(committed);
                 }
+                Ok(Line::Made { org, made }) if known.store.is_some() => {
+                    known.made.insert((org, made));
+                }
                 _ => return Err(unavailable(Malformed(number))),
             }
             known.whole += u64::try_from(text.len()).unwrap_or_default();
@@ -182,6 +194,11 @@ impl Known {
     /// When a key was revoked, whatever the store says.
     pub(crate) fn revoked_at(&self, org: &OrgId, key: &KeyId) -> Option<Timestamp> {
         if self.revoked.is_empty() { None } else { self.revoked.get(&(org.clone(), key.clone())).copied() }
+    }
+
+    /// Whether the making of a key may have been finished.
+    pub(crate) fn is_made(&self, org: &OrgId, key: &KeyId) -> bool {
+        self.made.contains(&(org.clone(), key.clone()))
     }
 
     /// The revocations that the store is known to have had.

@@ -18,7 +18,7 @@ use vault::{
 };
 
 use crate::{
-    SqliteStore,
+    SqliteStore, clouds,
     connection::{identity, unavailable},
     reads, replies, rows,
 };
@@ -40,17 +40,18 @@ impl OrgWrites for SqliteStore {
 #[async_trait]
 impl KeyWrites for SqliteStore {
     async fn create(&self, key: &KeyRecord, sealed: &SealedRecord, record: Record) -> Result<(), StoreError> {
-        let (key, sealed) = (key.clone(), sealed.clone());
+        let (key, sealed, store) = (key.clone(), sealed.clone(), self.clone());
         self.write(move |t| {
             insert_key(t, &key)?;
             insert_sealed(t, &key, &sealed)?;
+            clouds::finish_creation(t, store.revocations(), &key)?;
             insert_record(t, &record)
         })
         .await
     }
 
     async fn supersede(&self, rotation: &Rotation, record: Record) -> Result<Change, StoreError> {
-        let rotation = rotation.clone();
+        let (rotation, store) = (rotation.clone(), self.clone());
         let change = self
             .write(move |t| {
                 let Rotation { successor, sealed, succession } = &rotation;
@@ -66,6 +67,7 @@ impl KeyWrites for SqliteStore {
                 erase(t, org, predecessor)?;
                 insert_key(t, successor)?;
                 insert_sealed(t, successor, sealed)?;
+                clouds::finish_creation(t, store.revocations(), successor)?;
                 insert_succession(t, succession, &successor.id)?;
                 if successor.kind == KeyKind::Ledger {
                     let sql = "UPDATE orgs SET ledger_key = ?2 WHERE id = ?1 AND ledger_key = ?3";
@@ -203,6 +205,8 @@ impl Recovery for SqliteStore {
             // Everything that the file knew was applied, so the store's own tombstones are all of them: also those that the
             // file lacks, because it is an older one, or lost.
             let count = apart.replace(&identity, &reads::tombstones(t)?)?;
+            // Whether those creations were finished is not known any more.
+            execute(t, "DELETE FROM intents", [])?;
             execute(t, "UPDATE identity SET revocations = ?1, apart = 1", [rows::number(count)])?;
             Ok(())
         })
@@ -443,8 +447,9 @@ fn bury(t: &Transaction<'_>, tombstone: &Tombstone) -> Result<(), StoreError> {
     erase(t, &tombstone.org, &tombstone.key)
 }
 
-/// Everything that a key could sign with.
+/// Everything that a key could sign with: what is here is deleted, what a cloud holds is put into the outbox.
 fn erase(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<(), StoreError> {
+    clouds::leave(t, org, key)?;
     let key = [org.as_str(), key.as_str()];
     execute(t, "DELETE FROM sealed_halves WHERE org = ?1 AND key_id = ?2", key)?;
     let sql = "UPDATE keys SET kek_provider = NULL, kek_key_id = NULL, wrapped_dek = NULL, record_tag = NULL
@@ -452,7 +457,7 @@ fn erase(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<(), StoreError
     execute(t, sql, key).map(drop)
 }
 
-fn insert_record(t: &Transaction<'_>, record: &Record) -> Result<(), StoreError> {
+pub(crate) fn insert_record(t: &Transaction<'_>, record: &Record) -> Result<(), StoreError> {
     for event in &record.events {
         execute(
             t,

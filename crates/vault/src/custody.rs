@@ -3,6 +3,8 @@
 //! A provider is a plain struct behind one of these traits. What the vault hands it names the organisation and the key, so
 //! that a provider can bind what it does to both.
 
+mod cloud;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,6 +16,10 @@ use crate::{
     providers::{KekProvider, KeyProvider, PqProvider},
     random,
     record_tag::{KekId, RecordTag},
+};
+
+pub use cloud::{
+    Cloud, CloudFault, CloudName, Deletion, DeploymentId, Entered, MarkedHalf, RemoteHalves,
 };
 
 /// Wraps the data keys of hybrid keys.
@@ -54,8 +60,8 @@ pub trait ClassicalSigner: Send + Sync {
 
     /// Signs M': 64 bytes, Ed25519 or ECDSA r‖s with low s.
     ///
-    /// A holder of opened secrets derives the public half again and fails with [`CustodyError::OtherPublicKey`] where it is
-    /// not the one in `public_key`.
+    /// Fails with [`CustodyError::OtherPublicKey`] where the half's public key is not the one in `public_key`: a holder of
+    /// opened secrets derives it again, another verifies what it was handed.
     async fn sign(
         &self,
         half: Half<'_>,
@@ -75,8 +81,8 @@ pub trait PqSigner: Send + Sync {
 
     /// Signs M' under the label as context, or its external mu: hedged, of the parameter set's length.
     ///
-    /// A holder of opened secrets derives the public half again and fails with [`CustodyError::OtherPublicKey`] where it is
-    /// not the one in `public_key`.
+    /// Fails with [`CustodyError::OtherPublicKey`] where the half's public key is not the one in `public_key`: a holder of
+    /// opened secrets derives it again, another verifies what it was handed.
     async fn sign(
         &self,
         half: Half<'_>,
@@ -175,9 +181,22 @@ pub enum CustodyError {
     /// A half was handed to a holder that has none of its kind.
     #[error("this holder does not hold such a half")]
     NotHeldHere,
-    /// No such provider in this process.
-    #[error("provider `{0}` is not part of this deployment")]
-    NoProvider(&'static str),
+    /// No such cloud in this process.
+    #[error("{0} is not part of this deployment")]
+    NoCloud(CloudName),
+    /// The organisation's settings name no account in the cloud.
+    #[error("the organisation names no account of {0}")]
+    NoAccount(CloudName),
+    /// A cloud did not do it.
+    #[error("{cloud} {fault}: {detail}")]
+    Cloud {
+        /// Which.
+        cloud: CloudName,
+        /// Why not.
+        fault: CloudFault,
+        /// The call and the cloud's own words on it, for the operator; no credential is among them.
+        detail: String,
+    },
     /// A primitive refused what it never refuses.
     #[error("{0} refused its input")]
     Primitive(&'static str),
@@ -194,32 +213,19 @@ pub enum CustodyError {
 pub struct Custody {
     /// Tags records.
     pub root: Arc<dyn RootKek>,
-    /// Those that wrap data keys.
-    pub keks: Vec<Arc<dyn KeyEncryption>>,
-    /// Those that hold classical halves.
-    pub classical: Vec<Arc<dyn ClassicalSigner>>,
-    /// Those that hold ML-DSA halves.
-    pub pq: Vec<Arc<dyn PqSigner>>,
+    /// Wraps data keys here: `env`.
+    pub kek: Arc<dyn KeyEncryption>,
+    /// Holds classical halves here: `postq-managed`.
+    pub classical: Arc<dyn ClassicalSigner>,
+    /// Holds ML-DSA halves here: `postq-managed`.
+    pub pq: Arc<dyn PqSigner>,
+    /// Those that do so elsewhere.
+    pub clouds: Vec<Arc<dyn Cloud>>,
 }
 
 impl Custody {
-    pub(crate) fn kek(&self, provider: KekProvider) -> Result<&dyn KeyEncryption, CustodyError> {
-        find(&self.keks, |p| p.provider() == provider, provider.name())
+    pub(crate) fn cloud(&self, name: CloudName) -> Result<&dyn Cloud, CustodyError> {
+        let found = self.clouds.iter().map(AsRef::as_ref).find(|cloud| cloud.name() == name);
+        found.ok_or(CustodyError::NoCloud(name))
     }
-
-    pub(crate) fn classical(&self, provider: KeyProvider) -> Result<&dyn ClassicalSigner, CustodyError> {
-        find(&self.classical, |p| p.provider() == provider, provider.name())
-    }
-
-    pub(crate) fn pq(&self, provider: PqProvider) -> Result<&dyn PqSigner, CustodyError> {
-        find(&self.pq, |p| p.provider() == provider, provider.name())
-    }
-}
-
-fn find<'a, P: ?Sized>(
-    providers: &'a [Arc<P>],
-    is_it: impl Fn(&P) -> bool,
-    provider: &'static str,
-) -> Result<&'a P, CustodyError> {
-    providers.iter().map(AsRef::as_ref).find(|p| is_it(p)).ok_or(CustodyError::NoProvider(provider))
 }

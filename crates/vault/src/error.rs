@@ -5,7 +5,7 @@ use ledger::MissingTile;
 
 use crate::{
     caller::Scope,
-    custody::CustodyError,
+    custody::{CloudFault, CloudName, CustodyError},
     id::{EventId, IdError, KeyId},
     random,
     store::StoreError,
@@ -110,6 +110,31 @@ pub enum Error {
         /// The key's algorithm.
         algorithm: Algorithm,
     },
+    /// A cloud did not do what it was asked.
+    #[error("{cloud} {fault}")]
+    Cloud {
+        /// Which.
+        cloud: CloudName,
+        /// Why not, and who can mend it.
+        fault: CloudFault,
+        /// The call and the cloud's own words, for the operator.
+        source: CustodyError,
+    },
+    /// The organisation has not said which account in the cloud is its own.
+    #[error("this organisation has no account of {cloud} in its settings: name it first, with `PUT /v1/vault/settings`")]
+    NoAccount {
+        /// Which.
+        cloud: CloudName,
+    },
+    /// Keys rest on the settings that were to go.
+    #[error("{reason}")]
+    SettingsInUse {
+        /// Which keys, and what would work.
+        reason: String,
+    },
+    /// Somebody else changed the settings meanwhile.
+    #[error("the settings were changed meanwhile; read them again, and then send the change anew")]
+    SettingsChanged,
     /// This deployment has no such provider.
     #[error("provider `{provider}` is {reason}")]
     ProviderUnavailable {
@@ -230,10 +255,12 @@ impl From<IdError> for Error {
 impl From<CustodyError> for Error {
     fn from(source: CustodyError) -> Self {
         match source {
-            CustodyError::NoProvider(provider) => Self::ProviderUnavailable {
-                provider,
+            CustodyError::NoCloud(cloud) => Self::ProviderUnavailable {
+                provider: cloud.service(),
                 reason: "not part of this deployment; `env` and `postq-managed` are",
             },
+            CustodyError::NoAccount(cloud) => Self::NoAccount { cloud },
+            CustodyError::Cloud { cloud, fault, .. } => Self::Cloud { cloud, fault, source },
             source => Self::Internal { source: InternalFault::Custody(source) },
         }
     }

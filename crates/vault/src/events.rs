@@ -60,6 +60,11 @@ impl Scene<'_> {
         self.event(EventType::KeyRevoked, Some(tombstone.key.as_str()), data)
     }
 
+    /// `data` is what [`crate::settings::SettingsRecord::to_event_data`] tells.
+    pub(crate) fn settings_changed(&self, data: Json) -> Result<Event, Error> {
+        self.event(EventType::SettingsChanged, None, data)
+    }
+
     pub(crate) fn api_key_revoked(&self, token: &TokenId) -> Result<Event, Error> {
         let data = Json::object([("tokenId", token.as_str().into())]);
         self.event(EventType::ApiKeyRevoked, Some(token.as_str()), data)

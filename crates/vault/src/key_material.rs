@@ -1,6 +1,8 @@
 //! How a hybrid key comes to be, how its record is tagged and checked, and how its two halves sign: the same for user keys and
 //! ledger keys.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use composite::{Algorithm, PublicKey, Signature, SigningInput, verify};
 use futures::future::{try_join, try_join3};
@@ -8,12 +10,15 @@ use ledger::{Content, Json};
 
 use crate::{
     Error, Timestamp,
-    custody::{Custody, CustodyError, Half, HalfSecret, Kept, RootKek, Subject},
+    accounts::Accounts,
+    custody::{CloudFault, CloudName, CustodyError, Half, HalfSecret, Kept, RootKek, Subject},
     error::IntegrityFault,
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider, Tier, check_combination},
     sealed::{self, HalfName, SealContext},
-    store::{Hold, KekHold, KeyKind, KeyRecord, KeyStatus, SealedHalves, SealedRecord, StoreError},
+    store::{
+        Hold, Intent, KekHold, KeyKind, KeyRecord, KeyStatus, SealedHalves, SealedRecord, StoreError,
+    },
 };
 
 /// What a new key is to be.
@@ -42,17 +47,23 @@ impl SealedHalves for Unstored {
     }
 }
 
-/// Makes both halves, seals those that the vault keeps, and tags the record. Nothing is stored yet.
+/// Makes both halves, seals those that the vault keeps, and tags the record. Nothing is stored yet but, where a cloud has a part
+/// in it, the intent: before the first call to a cloud.
 pub(crate) async fn generate(
-    custody: &Custody,
+    accounts: &Accounts<'_>,
     blueprint: Blueprint<'_>,
 ) -> Result<(KeyRecord, SealedRecord), Error> {
     check_combination(blueprint.algorithm, blueprint.classical, blueprint.pq)?;
-    let classical_holder = custody.classical(blueprint.classical)?;
-    let pq_holder = custody.pq(blueprint.pq)?;
-    let kek = custody.kek(blueprint.kek)?;
+    let classical_holder = accounts.classical(blueprint.classical).await?;
+    let pq_holder = accounts.pq(blueprint.pq).await?;
+    let kek = accounts.kek(blueprint.kek).await?;
 
     let id = KeyId::generate(blueprint.now)?;
+    let clouds = blueprint.clouds();
+    if !clouds.is_empty() {
+        let intent = Intent { org: blueprint.org.clone(), key: id.clone(), clouds, since: blueprint.now };
+        accounts.intend(&intent).await?;
+    }
     let subject = Subject { org: blueprint.org, key: &id };
     let (classical, pq) = try_join(
         classical_holder.generate(subject, blueprint.algorithm.classical()),
@@ -100,24 +111,35 @@ pub(crate) async fn generate(
         allow_follow: blueprint.allow_follow,
         id,
     };
-    record.tag = Some(custody.root.tag(&record.org, &tagged_bytes(&record)).await?);
+    record.tag = Some(accounts.root().tag(&record.org, &tagged_bytes(&record)).await?);
     Ok((record, sealed))
+}
+
+impl Blueprint<'_> {
+    /// The clouds that have a part in it, each once.
+    fn clouds(&self) -> Vec<CloudName> {
+        let sealed = self.classical.cloud().is_none() || self.pq.cloud().is_none();
+        let kek = self.kek.cloud().filter(|_| sealed);
+        let clouds: BTreeSet<_> = [kek, self.classical.cloud(), self.pq.cloud()].into_iter().flatten().collect();
+        clouds.into_iter().collect()
+    }
 }
 
 /// Signs with both halves at the same time and checks the result under the stored public key: a wrong half never leaves.
 /// The record's tag is checked first, before anything is unwrapped or called.
 pub(crate) async fn sign(
-    custody: &Custody,
+    accounts: &Accounts<'_>,
     seals: &dyn SealedHalves,
     record: &KeyRecord,
     input: &SigningInput,
 ) -> Result<Signature, Error> {
-    check_tag(custody.root.as_ref(), record).await?;
-    let classical_holder = custody.classical(record.classical.provider)?;
-    let pq_holder = custody.pq(record.pq.provider)?;
+    check_tag(accounts.root(), record).await?;
+    let classical_holder = accounts.classical(record.classical.provider).await?;
+    let pq_holder = accounts.pq(record.pq.provider).await?;
     let public_key = &record.public_key;
     let other_key =
         |half: HalfName| move |error| custody_error(record, error, IntegrityFault::PublicHalf(half.name()));
+    let remote = |cloud: Option<CloudName>| move |error| wrong_answer(cloud, error);
 
     // Remote calls are polled first, so that they are under way while the seals are opened.
     let remote_classical = async {
@@ -125,17 +147,17 @@ pub(crate) async fn sign(
             return Ok(None);
         };
         let signature = classical_holder.sign(Half::AtProvider(id), public_key, input).await;
-        signature.map(Some).map_err(other_key(HalfName::Classical))
+        signature.map(Some).map_err(remote(record.classical.provider.cloud()))
     };
     let remote_pq = async {
         let Some(id) = &record.pq.key_id else {
             return Ok(None);
         };
         let signature = pq_holder.sign(Half::AtProvider(id), public_key, input).await;
-        signature.map(Some).map_err(other_key(HalfName::Pq))
+        signature.map(Some).map_err(remote(record.pq.provider.cloud()))
     };
     let sealed = async {
-        let (classical, pq) = open_seals(custody, seals, record).await?;
+        let (classical, pq) = open_seals(accounts, seals, record).await?;
         let classical = match &classical {
             Some(secret) => Some(
                 classical_holder
@@ -172,7 +194,7 @@ pub(crate) async fn sign(
 /// Opens the seals of the halves that the vault keeps: (classical, ML-DSA). Where it keeps none, nothing is read and no
 /// provider is asked.
 async fn open_seals(
-    custody: &Custody,
+    accounts: &Accounts<'_>,
     seals: &dyn SealedHalves,
     record: &KeyRecord,
 ) -> Result<(Option<HalfSecret>, Option<HalfSecret>), Error> {
@@ -183,7 +205,7 @@ async fn open_seals(
     let Some(kek) = &record.kek else {
         return Err(Error::integrity(&record.id, IntegrityFault::WrappedDek));
     };
-    let provider = custody.kek(kek.provider)?;
+    let provider = accounts.kek(kek.provider).await?;
     let subject = Subject { org: &record.org, key: &record.id };
     let unwrap = async {
         let dek = provider.unwrap_dek(subject, &kek.wrapped).await;
@@ -250,6 +272,17 @@ pub(crate) fn custody_error(record: &KeyRecord, error: CustodyError, not_authent
         error => return Error::from(error),
     };
     Error::integrity(&record.id, fault)
+}
+
+/// What a cloud handed back in place of a signature by the half that it was asked for is its fault, not the record's.
+fn wrong_answer(cloud: Option<CloudName>, error: CustodyError) -> Error {
+    match (cloud, error) {
+        (Some(cloud), CustodyError::OtherPublicKey) => {
+            let source = CustodyError::OtherPublicKey;
+            Error::Cloud { cloud, fault: CloudFault::WrongAnswer, source }
+        }
+        (_, error) => error.into(),
+    }
 }
 
 fn provider_key_id(secret: Kept) -> Option<String> {

@@ -7,6 +7,7 @@
 //! Out of scope: HTTP, any cloud, any database, the environment. An operation's `Ports` say which parts of the outside it
 //! touches, and nothing else reaches it.
 
+mod accounts;
 pub mod caller;
 pub mod custody;
 pub mod encoding;
@@ -24,6 +25,7 @@ pub mod record_tag;
 mod rotation;
 pub mod sealed;
 pub mod sequencing;
+pub mod settings;
 pub mod store;
 mod time;
 pub mod token;

@@ -2,15 +2,19 @@
 
 pub mod api_tokens;
 pub mod append_ledger;
+pub mod clear_settings;
 pub mod create_key;
 pub mod create_org;
 pub mod get_key;
+pub mod get_settings;
 pub mod key_audit;
 pub mod key_lineage;
 pub mod list_keys;
 pub mod public_key;
+pub mod put_settings;
 pub mod read_ledger;
 pub mod receipt;
+pub mod reconcile_keys;
 pub mod recover;
 pub mod revoke_key;
 pub mod rewrap;
@@ -18,6 +22,7 @@ pub mod rotate_key;
 pub mod rotate_ledger_key;
 pub mod seal_ledger;
 pub mod sign;
+pub mod test_settings;
 pub mod usage;
 pub mod verify;
 pub mod whoami;

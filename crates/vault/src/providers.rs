@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use composite::{Algorithm, ClassicalAlgorithm};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, caller::UnknownName};
+use crate::{Error, caller::UnknownName, custody::CloudName};
 
 /// Who wraps the data key that seals a key's secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -121,6 +121,17 @@ impl KekProvider {
             Self::GcpKms => "gcp-kms",
         }
     }
+
+    /// The cloud that it is part of; `None` for the vault itself.
+    #[must_use]
+    pub const fn cloud(self) -> Option<CloudName> {
+        match self {
+            Self::Env => None,
+            Self::AwsKms => Some(CloudName::Aws),
+            Self::AzureKv => Some(CloudName::Azure),
+            Self::GcpKms => Some(CloudName::Gcp),
+        }
+    }
 }
 
 impl KeyProvider {
@@ -134,6 +145,17 @@ impl KeyProvider {
             Self::AwsKms => "aws-kms",
             Self::AzureKv => "azure-kv",
             Self::GcpKms => "gcp-kms",
+        }
+    }
+
+    /// The cloud that it is part of; `None` for the vault itself.
+    #[must_use]
+    pub const fn cloud(self) -> Option<CloudName> {
+        match self {
+            Self::PostqManaged => None,
+            Self::AwsKms => Some(CloudName::Aws),
+            Self::AzureKv => Some(CloudName::Azure),
+            Self::GcpKms => Some(CloudName::Gcp),
         }
     }
 }
@@ -151,6 +173,17 @@ impl PqProvider {
             Self::GcpKms => "gcp-kms",
             Self::AwsCloudhsm => "aws-cloudhsm",
             Self::AzureManagedHsm => "azure-managed-hsm",
+        }
+    }
+
+    /// The cloud that it is part of; `None` for the vault itself.
+    #[must_use]
+    pub const fn cloud(self) -> Option<CloudName> {
+        match self {
+            Self::PostqManaged => None,
+            Self::AwsKms | Self::AwsCloudhsm => Some(CloudName::Aws),
+            Self::GcpKms => Some(CloudName::Gcp),
+            Self::AzureManagedHsm => Some(CloudName::Azure),
         }
     }
 }

@@ -4,7 +4,7 @@ use ledger::{Event, Party, SUCCESSION_TYPE, Statement};
 
 use crate::{
     Error, Timestamp,
-    custody::Custody,
+    accounts::Accounts,
     events::Scene,
     id::EventId,
     key_material::{self, Blueprint, Unstored},
@@ -23,7 +23,7 @@ pub(crate) struct Successor {
 
 /// Makes the successor and has both keys sign the succession. Nothing is stored yet.
 pub(crate) async fn prepare(
-    custody: &Custody,
+    accounts: &Accounts<'_>,
     sealed: &dyn SealedHalves,
     predecessor: &KeyRecord,
     successor: Successor,
@@ -46,8 +46,8 @@ pub(crate) async fn prepare(
         now,
     };
     // The old key first: where its record is not to be trusted, nothing new is made.
-    key_material::check_tag(custody.root.as_ref(), predecessor).await?;
-    let (key, halves) = key_material::generate(custody, blueprint).await?;
+    key_material::check_tag(accounts.root(), predecessor).await?;
+    let (key, halves) = key_material::generate(accounts, blueprint).await?;
     let statement = Statement {
         org: org.to_string(),
         predecessor: Party::new(predecessor.id.as_str(), &predecessor.public_key),
@@ -56,8 +56,8 @@ pub(crate) async fn prepare(
         kind: SUCCESSION_TYPE.to_owned(),
     };
     let input = statement.signing_input(key.public_key.algorithm());
-    let vouched = key_material::sign(custody, sealed, predecessor, &input).await?;
-    let possessed = key_material::sign(custody, &Unstored(halves.clone()), &key, &input).await?;
+    let vouched = key_material::sign(accounts, sealed, predecessor, &input).await?;
+    let possessed = key_material::sign(accounts, &Unstored(halves.clone()), &key, &input).await?;
 
     let event = EventId::generate(now)?;
     let scene = Scene { org, actor, now };

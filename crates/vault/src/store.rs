@@ -4,6 +4,7 @@
 //! the machine losing power. A read sees every write that was acknowledged before it began, on any instance. A write
 //! happens whole or not at all, and after an error it may have happened. Nothing here decides who may do what.
 
+mod clouds;
 mod ledger_tables;
 mod records;
 mod replies;
@@ -18,6 +19,9 @@ use crate::{
     token::TokenHash,
 };
 
+pub use clouds::{
+    Clearing, Intent, Intents, Leftover, Reconciling, Saving, Settings, SettingsWrites,
+};
 pub use ledger_tables::{
     Batch, CheckpointRecord, CheckpointWrites, EntryFilter, Head, Intake, LedgerReads, Placed, Placing,
     Sealing, Usage, UsageRecord,
@@ -107,17 +111,19 @@ pub trait OrgWrites: Send + Sync {
 /// Makes keys, and ends them.
 #[async_trait]
 pub trait KeyWrites: Send + Sync {
-    /// The key's row and its sealed halves, or [`StoreError::Exists`].
+    /// The key's row and its sealed halves, or [`StoreError::Exists`]. The intent of a key that a cloud helps to keep goes in the
+    /// same transaction; where it is gone already, or abandoned, nothing is written: [`StoreError::Abandoned`].
     async fn create(&self, key: &KeyRecord, sealed: &SealedRecord, record: Record) -> Result<(), StoreError>;
 
     /// The successor with its sealed halves and the succession, on condition that the predecessor is active: it becomes
-    /// superseded, and its sealed halves, wrapped data key and tag are gone. A ledger key's successor becomes its
-    /// organisation's ledger key.
+    /// superseded, and its sealed halves, wrapped data key and tag are gone, and the halves that clouds hold of it are in the
+    /// outbox. A ledger key's successor becomes its organisation's ledger key. The successor's intent goes as in
+    /// [`KeyWrites::create`].
     async fn supersede(&self, rotation: &Rotation, record: Record) -> Result<Change, StoreError>;
 
     /// The tombstone, for ever, and with it the status; sealed halves, wrapped data key and tag are gone. The tombstone is
     /// also kept apart before this is acknowledged. A key that is revoked already stays as it is: nothing is written, and
-    /// the answer is when it was.
+    /// the answer is when it was. The halves that clouds hold of it are in the outbox.
     async fn revoke(&self, tombstone: &Tombstone, record: Record) -> Result<Timestamp, StoreError>;
 }
 
@@ -198,7 +204,8 @@ pub trait Recovery: Send + Sync {
     async fn revoke_again(&self, tombstone: &Tombstone, record: Record) -> Result<(), StoreError>;
 
     /// Declares the store to be the one that the revocations belong to, and those to be all that it has. Every lost tombstone
-    /// must be back.
+    /// must be back. Intents go with it: whether what they speak of was finished is not known any more, so what they led to at a
+    /// provider is reported and never deleted.
     async fn declare_recovered(&self) -> Result<(), StoreError>;
 }
 
@@ -223,6 +230,10 @@ pub trait Store:
     + Replies
     + Rewrapping
     + Recovery
+    + Settings
+    + SettingsWrites
+    + Intents
+    + Reconciling
 {
 }
 
@@ -246,6 +257,10 @@ impl<S> Store for S where
         + Replies
         + Rewrapping
         + Recovery
+        + Settings
+        + SettingsWrites
+        + Intents
+        + Reconciling
 {
 }
 
@@ -282,6 +297,9 @@ pub enum StoreError {
     /// What is to be made exists.
     #[error("a row of that id exists")]
     Exists,
+    /// The creation took so long that it was given up.
+    #[error("the creation was abandoned, or its intent is gone")]
+    Abandoned,
     /// Another call took over the lease that the answer was to be kept under.
     #[error("the lease of the idempotency key was taken over")]
     LeaseLost,

@@ -41,6 +41,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(days as u64 * 24 * 60 * 60 * 1000))
     }
 
+    /// The next millisecond.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// Milliseconds since 1970.
     #[must_use]
     pub const fn as_millis(self) -> u64 {

@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 use super::get_key::{AlgorithmName, KeyWithPublicKey};
 use crate::{
     Error, Timestamp,
+    accounts::Accounts,
     caller::Caller,
     custody::Custody,
     events::Scene,
     idempotency, input,
     key_material::{self, Blueprint},
     providers::{KekProvider, KeyProvider, PqProvider},
-    store::{KeyKind, KeyWrites, Lease, Record, Replies},
+    store::{Intents, KeyKind, KeyWrites, Lease, Record, Replies, Settings},
 };
 
 /// What making a key touches.
@@ -24,6 +25,10 @@ use crate::{
 pub struct Ports {
     /// Halves are made, sealed and tagged.
     pub custody: Arc<Custody>,
+    /// Who wraps if the caller does not say, and which accounts are the organisation's, is read.
+    pub settings: Arc<dyn Settings>,
+    /// Noted before anything is made in them.
+    pub intents: Arc<dyn Intents>,
     /// The key, its sealed halves and its event are written.
     pub writes: Arc<dyn KeyWrites>,
     /// Answers are kept for retries.
@@ -41,7 +46,7 @@ pub struct Request {
     #[serde(default = "default_algorithm")]
     #[schema(value_type = AlgorithmName, required = false)]
     pub algorithm: Algorithm,
-    /// Who wraps the data key; `env` if left out.
+    /// Who wraps the data key; if left out, whoever the settings name, else `env`.
     pub kek_provider: Option<KekProvider>,
     /// Who holds the classical half; `postq-managed` if left out.
     pub key_provider: Option<KeyProvider>,
@@ -66,7 +71,8 @@ const fn default_algorithm() -> Algorithm {
 ///
 /// # Errors
 /// [`Error::Invalid`], [`Error::KeyNotAllowed`] for a token that is for certain keys, [`Error::UnsupportedCombination`],
-/// [`Error::ProviderUnavailable`], [`Error::StoreUnavailable`].
+/// [`Error::ProviderUnavailable`], [`Error::NoAccount`], [`Error::SettingsChanged`], [`Error::Cloud`],
+/// [`Error::StoreUnavailable`].
 pub async fn create_key(
     ports: &Ports,
     caller: &Caller,
@@ -79,20 +85,26 @@ pub async fn create_key(
     input::name(&request.name)?;
     input::metadata(&request.metadata)?;
     let now = Timestamp::now();
+    let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org)
+        .for_making(ports.intents.as_ref());
+    let kek = match request.kek_provider {
+        Some(kek) => kek,
+        None => accounts.settings().await?.map_or(KekProvider::Env, |settings| settings.default_kek),
+    };
     let blueprint = Blueprint {
         org: &caller.org,
         kind: KeyKind::User,
         name: request.name,
         metadata: request.metadata,
         algorithm: request.algorithm,
-        kek: request.kek_provider.unwrap_or(KekProvider::Env),
+        kek,
         classical: request.key_provider.unwrap_or(KeyProvider::PostqManaged),
         pq: request.pq_provider.unwrap_or(PqProvider::PostqManaged),
         allow_follow: request.allow_follow,
         follows: None,
         now,
     };
-    let (key, sealed) = key_material::generate(&ports.custody, blueprint).await?;
+    let (key, sealed) = key_material::generate(&accounts, blueprint).await?;
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
     let event = scene.key_created(&key)?;
     let answer = KeyWithPublicKey::from(key.clone());

@@ -7,6 +7,7 @@ use ledger::Content;
 
 use crate::{
     Error, Timestamp,
+    accounts::Accounts,
     caller::{Environment, Scope},
     custody::Custody,
     events::Scene,
@@ -84,7 +85,7 @@ pub async fn create_org(ports: &Ports, request: Request) -> Result<Response, Err
         follows: None,
         now,
     };
-    let (ledger_key, sealed) = key_material::generate(&ports.custody, blueprint).await?;
+    let (ledger_key, sealed) = key_material::generate(&Accounts::none(&ports.custody), blueprint).await?;
     let scene = Scene { org: &org, actor: first_token.id.as_str(), now };
     let events = vec![scene.key_created(&ledger_key)?, scene.api_key_created(&first_token)?];
     let new = NewOrg {

@@ -8,6 +8,7 @@ use crate::{
     error::IntegrityFault,
     id::KeyId,
     key_material,
+    providers::KekProvider,
     record_tag::KekId,
     store::{KeyRecord, Rewrapping},
 };
@@ -90,8 +91,11 @@ async fn rewrap_one(ports: &Ports, current: KekId, from: &KeyRecord) -> Result<O
     let root = ports.custody.root.as_ref();
     key_material::check_tag(root, from).await?;
     let mut to = from.clone();
-    if let Some(kek) = &mut to.kek {
-        let provider = ports.custody.kek(kek.provider)?;
+    // What a cloud's key wrapped stays wrapped by it: a cloud changes its keys by itself.
+    if let Some(kek) = &mut to.kek
+        && kek.provider == KekProvider::Env
+    {
+        let provider = ports.custody.kek.as_ref();
         let subject = Subject { org: &from.org, key: &from.id };
         let anew = provider.rewrap_dek(subject, &kek.wrapped).await;
         if let Some(anew) =

@@ -8,12 +8,15 @@ use utoipa::ToSchema;
 use super::get_key::KeyWithPublicKey;
 use crate::{
     Error,
+    accounts::Accounts,
     caller::Caller,
     custody::Custody,
     idempotency,
     providers::{KekProvider, KeyProvider, PqProvider},
     rotation::{self, Successor},
-    store::{Change, KeyKind, KeyWrites, Keys, Lease, Record, Replies, SealedHalves},
+    store::{
+        Change, Intents, KeyKind, KeyWrites, Keys, Lease, Record, Replies, SealedHalves, Settings,
+    },
 };
 
 /// What rotating touches.
@@ -25,6 +28,10 @@ pub struct Ports {
     pub sealed: Arc<dyn SealedHalves>,
     /// The successor is made, and both sign the succession.
     pub custody: Arc<Custody>,
+    /// Which accounts are whose is read, where a cloud has a part in either key.
+    pub settings: Arc<dyn Settings>,
+    /// Noted before anything is made in them.
+    pub intents: Arc<dyn Intents>,
     /// The successor is written, and the key's own halves are deleted.
     pub writes: Arc<dyn KeyWrites>,
     /// Answers are kept for retries.
@@ -50,8 +57,8 @@ pub struct Request {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::KeyNotAllowed`], [`Error::KeyRevoked`], [`Error::KeySuperseded`], [`Error::Invalid`],
-/// [`Error::UnsupportedCombination`], [`Error::ProviderUnavailable`], [`Error::KeyIntegrity`],
-/// [`Error::StoreUnavailable`].
+/// [`Error::UnsupportedCombination`], [`Error::ProviderUnavailable`], [`Error::NoAccount`], [`Error::Cloud`],
+/// [`Error::KeyIntegrity`], [`Error::StoreUnavailable`].
 pub async fn rotate_key(
     ports: &Ports,
     caller: &Caller,
@@ -72,7 +79,9 @@ pub async fn rotate_key(
         pq: request.pq_provider.unwrap_or(key.pq.provider),
     };
     let actor = caller.token.as_str();
-    let prepared = rotation::prepare(&ports.custody, ports.sealed.as_ref(), &key, successor, actor).await;
+    let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org)
+        .for_making(ports.intents.as_ref());
+    let prepared = rotation::prepare(&accounts, ports.sealed.as_ref(), &key, successor, actor).await;
     let (rotation, event) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return Err(super::why_not(ports.keys.as_ref(), &key, error).await),

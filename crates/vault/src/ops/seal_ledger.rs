@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::read_ledger::LedgerCheckpoint;
 use crate::{
     Error, Timestamp,
+    accounts::Accounts,
     custody::Custody,
     id::{CheckpointId, OrgId},
     idempotency, key_material,
@@ -136,7 +137,8 @@ async fn sign(ports: &Ports, key: &KeyRecord, size: u64) -> Result<CheckpointRec
     let issued = now.to_string();
     let body = CheckpointBody { org: key.org.as_str(), tree_size: size, root: &root, issued: &issued };
     let input = body.signing_input(key.public_key.algorithm());
-    let signature = key_material::sign(&ports.custody, ports.sealed.as_ref(), key, &input).await?;
+    let accounts = Accounts::none(&ports.custody);
+    let signature = key_material::sign(&accounts, ports.sealed.as_ref(), key, &input).await?;
     Ok(CheckpointRecord {
         id: CheckpointId::generate(now)?,
         tree_size: size,

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::get_key::AlgorithmName;
 use crate::{
     Error, Timestamp,
+    accounts::Accounts,
     caller::Caller,
     custody::Custody,
     encoding::Base64,
@@ -23,7 +24,7 @@ use crate::{
     key_material,
     store::{
         Commit, EventWrites, IssuedDigest, IssuedRecord, KeyRecord, KeyStatus, Keys, Lease, Lines, Record,
-        Replies, SealedHalves, SignatureWrites, Slot,
+        Replies, SealedHalves, Settings, SignatureWrites, Slot,
     },
 };
 
@@ -38,6 +39,8 @@ pub struct Ports {
     pub sealed: Arc<dyn SealedHalves>,
     /// Tags are checked, data keys unwrapped, halves sign.
     pub custody: Arc<Custody>,
+    /// Which accounts are the organisation's is read, where a cloud has a part in the key.
+    pub settings: Arc<dyn Settings>,
     /// The signature is committed before it leaves, or withheld.
     pub signatures: Arc<dyn SignatureWrites>,
     /// A refusal is written down.
@@ -106,7 +109,7 @@ pub struct Response {
 /// # Errors
 /// [`Error::ReservedContext`] before anything else, [`Error::NotFound`], [`Error::KeyRevoked`],
 /// [`Error::KeySuperseded`], [`Error::Invalid`], [`Error::PayloadTooLarge`], [`Error::KeyIntegrity`],
-/// [`Error::StoreUnavailable`]. After an error nothing has left.
+/// [`Error::Cloud`], [`Error::StoreUnavailable`]. After an error nothing has left.
 pub async fn sign(
     ports: &Ports,
     caller: &Caller,
@@ -133,7 +136,8 @@ pub async fn sign(
     if let Err(refusal) = super::refuse_inactive(&key) {
         return Err(written_down(ports, scene, refusal).await);
     }
-    let signature = match key_material::sign(&ports.custody, ports.sealed.as_ref(), &key, &input).await {
+    let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org);
+    let signature = match key_material::sign(&accounts, ports.sealed.as_ref(), &key, &input).await {
         Ok(signature) => signature.to_bytes(),
         Err(error) => {
             let refusal = super::why_not(ports.keys.as_ref(), &key, error).await;

@@ -171,6 +171,19 @@ pub struct KeyRecord {
     pub allow_follow: bool,
 }
 
+impl KeyRecord {
+    /// Whether a cloud helps to keep it: by wrapping its data key, or by holding a half.
+    #[must_use]
+    pub const fn needs_a_cloud(&self) -> bool {
+        let clouds = (self.classical.provider.cloud(), self.pq.provider.cloud());
+        let kek = match &self.kek {
+            Some(kek) => kek.provider.cloud(),
+            None => None,
+        };
+        clouds.0.is_some() || clouds.1.is_some() || kek.is_some()
+    }
+}
+
 /// One key following another.
 #[derive(Debug, Clone)]
 pub struct Rotation {

@@ -1,0 +1,84 @@
+//! An account, entered for one request.
+
+use std::sync::Arc;
+
+use aws_sdk_kms::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use tokio::time::Instant;
+use vault::{
+    custody::{CloudFault, CustodyError},
+    settings::{AwsAccount, KmsKeyArn, SettingsRecord},
+};
+
+use crate::{
+    call::{self, Failed},
+    door::{Door, Doors},
+};
+
+/// An account, entered for one request.
+pub(crate) struct Account {
+    doors: Arc<Doors>,
+    pub(crate) settings: SettingsRecord,
+    /// What of the settings is about this account.
+    pub(crate) account: AwsAccount,
+    home: Arc<Door>,
+    deadline: Instant,
+}
+
+impl Account {
+    pub(crate) async fn enter(doors: &Arc<Doors>, settings: &SettingsRecord) -> Result<Self, CustodyError> {
+        let account = doors.account(settings)?.clone();
+        let deadline = Instant::now() + doors.budget;
+        let opening = doors.open(settings, account.role.as_ref(), account.key.region());
+        let home = call::until(deadline, "AssumeRole", opening).await?;
+        Ok(Self { doors: doors.clone(), settings: settings.clone(), account, home, deadline })
+    }
+
+    /// The client for the region that settings name.
+    pub(crate) fn home(&self) -> &Client {
+        &self.home.kms
+    }
+
+    /// The client for a key, which may be in a region that settings named once.
+    pub(crate) async fn client_of(&self, key_id: &str) -> Result<Client, Failed> {
+        let key = KmsKeyArn::parse(key_id).map_err(|e| Failed::new(CloudFault::Denied, "key", e))?;
+        if key.region() == self.account.key.region() {
+            return Ok(self.home.kms.clone());
+        }
+        let opening = self.doors.open(&self.settings, self.account.role.as_ref(), key.region());
+        Ok(call::until(self.deadline, "AssumeRole", opening).await?.kms.clone())
+    }
+
+    /// Runs a call on a key, within the request's time, unless the key does not answer and somebody asks it already.
+    pub(crate) async fn ask<T, E>(
+        &self,
+        what: &str,
+        key_id: &str,
+        call: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<T, Failed>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let what = format!("{what} of {key_id}");
+        let Some(turn) = self.doors.breakers.turn(key_id) else {
+            return Err(Failed::new(CloudFault::Unavailable, &what, "it has not answered for some calls"));
+        };
+        let outcome = call::until(self.deadline, &what, async { call::judge(&what, call.await) }).await;
+        turn.report(outcome.as_ref().err().map(|failed| failed.fault));
+        outcome
+    }
+
+    /// The same for what belongs to no key yet, or to all of them.
+    pub(crate) async fn ask_account<T, E>(
+        &self,
+        what: &str,
+        call: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<T, Failed>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        call::until(self.deadline, what, async { call::judge(what, call.await) }).await
+    }
+}

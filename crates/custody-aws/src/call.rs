@@ -1,0 +1,233 @@
+//! One call: how long it may take, what its failure means, and when a key that does not answer is left alone.
+
+use std::{
+    collections::HashMap,
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_sdk_kms::{
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    operation::RequestId,
+};
+use tokio::time::Instant;
+use vault::custody::{CloudFault, CloudName, CustodyError};
+
+/// How long a request may spend here, however many calls it makes.
+pub const BUDGET: Duration = Duration::from_secs(8);
+
+/// For one attempt, connecting included.
+const ATTEMPT: Duration = Duration::from_millis(2_500);
+
+/// For a call with all its attempts.
+const CALL: Duration = Duration::from_secs(7);
+
+/// So many calls in a row must be left without an answer before a key is asked by one request at a time.
+const UNANSWERED: u32 = 3;
+
+/// For calls that may be repeated: whoever repeats them gets what the first would have got.
+pub(crate) fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(100))
+        .with_max_backoff(Duration::from_secs(1))
+}
+
+pub(crate) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(CALL)
+        .build()
+}
+
+/// A call that was not answered as it should have been.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) fault: CloudFault,
+    /// The service's code for it, where the service answered.
+    pub(crate) code: Option<String>,
+    /// The call and the service's words on it.
+    detail: String,
+}
+
+impl Failed {
+    pub(crate) fn new(fault: CloudFault, what: &str, detail: impl std::fmt::Display) -> Self {
+        Self { fault, code: None, detail: format!("{what}: {detail}") }
+    }
+
+    pub(crate) fn is(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    /// A refusal by the security token service is one to let the vault in.
+    pub(crate) fn at_the_door(mut self) -> Self {
+        if self.fault == CloudFault::Denied {
+            self.fault = CloudFault::NotEntered;
+        }
+        self
+    }
+}
+
+impl From<Failed> for CustodyError {
+    fn from(failed: Failed) -> Self {
+        Self::Cloud { cloud: CloudName::Aws, fault: failed.fault, detail: failed.detail }
+    }
+}
+
+/// What the outcome of a call means.
+pub(crate) fn judge<T, E>(what: &str, outcome: Result<T, SdkError<E>>) -> Result<T, Failed>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let error = match outcome {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
+    let fault = match &error {
+        SdkError::TimeoutError(_) => CloudFault::TimedOut,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => CloudFault::TimedOut,
+        SdkError::ServiceError(_) => of_code(code.as_deref().unwrap_or_default(), status.unwrap_or_default()),
+        // It answered, and not in its own language; what a proxy says of a service that is down is no such thing.
+        SdkError::ResponseError(_) if status.is_none_or(|status| status < 500) => CloudFault::WrongAnswer,
+        _ => CloudFault::Unavailable,
+    };
+    let id = error.as_service_error().and_then(|e| e.meta().request_id()).unwrap_or("none");
+    let detail = format!("{what}: {} (request {id})", DisplayErrorContext(&error));
+    Err(Failed { fault, code, detail })
+}
+
+fn of_code(code: &str, status: u16) -> CloudFault {
+    match code {
+        "ThrottlingException" | "Throttling" | "LimitExceededException" | "RequestLimitExceeded"
+        | "TooManyRequestsException" => CloudFault::Throttled,
+        "DependencyTimeoutException" => CloudFault::TimedOut,
+        "KMSInternalException" | "KeyUnavailableException" | "InternalFailure" | "ServiceUnavailable" => {
+            CloudFault::Unavailable
+        }
+        _ if status >= 500 => CloudFault::Unavailable,
+        // All else is about the key, a policy or the role: whoever runs the account must see to it.
+        _ => CloudFault::Denied,
+    }
+}
+
+/// Keys that do not answer. While one has not answered for some calls it is asked by one request at a time, so that the others
+/// learn at once what they would learn in seconds; the first answer ends that.
+#[derive(Default)]
+pub(crate) struct Breakers {
+    keys: Mutex<HashMap<String, Silence>>,
+}
+
+#[derive(Default)]
+struct Silence {
+    unanswered: u32,
+    asking: bool,
+}
+
+impl Breakers {
+    /// A turn to ask a key; `None` where it does not answer and somebody is asking already.
+    pub(crate) fn turn(self: &Arc<Self>, key: &str) -> Option<Turn> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = match keys.get_mut(key) {
+            Some(silence) if silence.unanswered >= UNANSWERED => {
+                if std::mem::replace(&mut silence.asking, true) {
+                    return None;
+                }
+                true
+            }
+            _ => false,
+        };
+        Some(Turn { breakers: self.clone(), key: key.to_owned(), alone })
+    }
+}
+
+/// A turn to ask a key, which ends when it is dropped.
+pub(crate) struct Turn {
+    breakers: Arc<Breakers>,
+    key: String,
+    alone: bool,
+}
+
+impl Turn {
+    /// What came of it.
+    pub(crate) fn report(&self, fault: Option<CloudFault>) {
+        let silent = matches!(fault, Some(CloudFault::TimedOut | CloudFault::Unavailable));
+        let mut keys = self.breakers.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if silent {
+            let silence = keys.entry(self.key.clone()).or_default();
+            silence.unanswered = silence.unanswered.saturating_add(1);
+        } else {
+            keys.remove(&self.key);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.alone {
+            let mut keys = self.breakers.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(silence) = keys.get_mut(&self.key) {
+                silence.asking = false;
+            }
+        }
+    }
+}
+
+/// Runs a call until it is answered or the request's time is up.
+pub(crate) async fn until<T>(
+    deadline: Instant,
+    what: &str,
+    call: impl Future<Output = Result<T, Failed>>,
+) -> Result<T, Failed> {
+    match tokio::time::timeout_at(deadline, call).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failed::new(CloudFault::TimedOut, what, "the request's time was up")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_key_is_asked_by_one_at_a_time_until_it_answers() {
+        let breakers = Arc::new(Breakers::default());
+        for _ in 0..UNANSWERED {
+            breakers.turn("key").unwrap().report(Some(CloudFault::TimedOut));
+        }
+        let asking = breakers.turn("key").unwrap();
+        assert!(breakers.turn("key").is_none(), "two ask a silent key");
+        assert!(breakers.turn("another").is_some());
+        asking.report(Some(CloudFault::Unavailable));
+        drop(asking);
+
+        let asking = breakers.turn("key").unwrap();
+        asking.report(None);
+        drop(asking);
+        let both = (breakers.turn("key"), breakers.turn("key"));
+        assert!(both.0.is_some() && both.1.is_some(), "it answered");
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer() {
+        let breakers = Arc::new(Breakers::default());
+        for _ in 0..2 * UNANSWERED {
+            breakers.turn("key").unwrap().report(Some(CloudFault::Denied));
+        }
+        let both = (breakers.turn("key"), breakers.turn("key"));
+        assert!(both.0.is_some() && both.1.is_some());
+    }
+
+    #[test]
+    fn a_code_says_who_can_mend_it() {
+        assert_eq!(of_code("AccessDeniedException", 400), CloudFault::Denied);
+        assert_eq!(of_code("DisabledException", 400), CloudFault::Denied);
+        assert_eq!(of_code("ThrottlingException", 400), CloudFault::Throttled);
+        assert_eq!(of_code("KMSInternalException", 500), CloudFault::Unavailable);
+        assert_eq!(of_code("", 503), CloudFault::Unavailable);
+    }
+}

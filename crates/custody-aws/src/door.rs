@@ -1,0 +1,217 @@
+//! How accounts are entered: by their role, under the organisation's external id, with credentials that are kept until shortly
+//! before they expire. One client a region and role, for as long as the process lives.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
+};
+use aws_sdk_kms::Client;
+use aws_types::{SdkConfig, region::Region};
+use vault::{
+    custody::{CloudFault, CloudName, CustodyError},
+    random,
+    settings::{AwsAccount, RoleArn, SettingsRecord},
+};
+
+use crate::{
+    OwnIdentity,
+    call::{self, BUDGET, Breakers, Failed},
+};
+
+/// All doors of a process.
+pub(crate) struct Doors {
+    config: SdkConfig,
+    own: OwnIdentity,
+    pub(crate) budget: Duration,
+    pub(crate) breakers: Arc<Breakers>,
+    clients: Mutex<HashMap<Way, Arc<Door>>>,
+}
+
+/// Where to and as whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Way {
+    region: String,
+    /// The role and the external id.
+    role: Option<(RoleArn, String)>,
+}
+
+/// A client, and the credentials that it is used with.
+pub(crate) struct Door {
+    pub(crate) kms: Client,
+    role: Option<Arc<AssumedRole>>,
+}
+
+impl Doors {
+    pub(crate) fn new(config: &SdkConfig, own: OwnIdentity) -> Self {
+        Self::with_budget(config, own, BUDGET)
+    }
+
+    pub(crate) fn with_budget(config: &SdkConfig, own: OwnIdentity, budget: Duration) -> Self {
+        let config = config
+            .clone()
+            .into_builder()
+            .retry_config(call::retries())
+            .timeout_config(call::timeouts())
+            .build();
+        Self { config, own, budget, breakers: Arc::default(), clients: Mutex::default() }
+    }
+
+    /// The account that settings name.
+    pub(crate) fn account<'a>(&self, settings: &'a SettingsRecord) -> Result<&'a AwsAccount, CustodyError> {
+        let account = settings.aws.as_ref().ok_or(CustodyError::NoAccount(CloudName::Aws))?;
+        if account.role.is_none() && self.own == OwnIdentity::Never {
+            return Err(Failed::new(CloudFault::NoRole, "enter", account.key.account()).into());
+        }
+        Ok(account)
+    }
+
+    /// The door to a region by the settings' role, opened.
+    pub(crate) async fn open(
+        &self,
+        settings: &SettingsRecord,
+        role: Option<&RoleArn>,
+        region: &str,
+    ) -> Result<Arc<Door>, Failed> {
+        let role = role.map(|role| (role.clone(), settings.external_id.clone()));
+        let way = Way { region: region.to_owned(), role };
+        let known = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&way).cloned();
+        let door = match known {
+            Some(door) => door,
+            None => {
+                let door = Arc::new(self.build(&way));
+                let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+                // Another organisation's settings are another way; what was long not gone is built again.
+                if clients.len() >= MAX_DOORS {
+                    clients.clear();
+                }
+                clients.entry(way).or_insert(door).clone()
+            }
+        };
+        if let Some(role) = &door.role {
+            role.current().await?;
+        }
+        Ok(door)
+    }
+
+    /// Refuses a role that lets anybody in who knows its name: without an external id, or with any.
+    pub(crate) async fn refuse_open(&self, settings: &SettingsRecord) -> Result<(), CustodyError> {
+        let account = self.account(settings)?;
+        let Some(role) = &account.role else { return Ok(()) };
+        let other = format!("postq-{}", hex(&random::generate::<16>()?));
+        for external_id in [None, Some(other)] {
+            let try_it = self.assumed(account.key.region(), role.clone(), external_id);
+            match try_it.assume().await {
+                Ok(_) => {
+                    return Err(Failed::new(CloudFault::OpenDoor, "AssumeRole", role.as_str()).into());
+                }
+                Err(failed) if failed.fault == CloudFault::NotEntered => {}
+                Err(failed) => return Err(failed.into()),
+            }
+        }
+        // Asked anew, whatever is kept: the trust may have been withdrawn since.
+        let asked = self.assumed(account.key.region(), role.clone(), Some(settings.external_id.clone()));
+        asked.assume().await?;
+        Ok(())
+    }
+
+    fn build(&self, way: &Way) -> Door {
+        let config = self.config.clone().into_builder().region(Region::new(way.region.clone()));
+        let role = way.role.as_ref().map(|(role, external_id)| {
+            Arc::new(self.assumed(&way.region, role.clone(), Some(external_id.clone())))
+        });
+        let config = match &role {
+            Some(role) => config.credentials_provider(SharedCredentialsProvider::new(Borrowed(role.clone()))),
+            None => config,
+        };
+        Door { kms: Client::new(&config.build()), role }
+    }
+
+    fn assumed(&self, region: &str, role: RoleArn, external_id: Option<String>) -> AssumedRole {
+        let config = self.config.clone().into_builder().region(Region::new(region.to_owned())).build();
+        AssumedRole {
+            sts: aws_sdk_sts::Client::new(&config),
+            role,
+            external_id,
+            credentials: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+/// A role, and the credentials that it was last given.
+struct AssumedRole {
+    sts: aws_sdk_sts::Client,
+    role: RoleArn,
+    external_id: Option<String>,
+    credentials: tokio::sync::Mutex<Option<Credentials>>,
+}
+
+impl AssumedRole {
+    /// Credentials that last a while. Whoever comes while they are fetched waits for the same ones.
+    async fn current(&self) -> Result<Credentials, Failed> {
+        let mut kept = self.credentials.lock().await;
+        if let Some(credentials) = kept.as_ref()
+            && credentials.expiry().is_none_or(|end| end > SystemTime::now() + MARGIN)
+        {
+            return Ok(credentials.clone());
+        }
+        let credentials = self.assume().await?;
+        *kept = Some(credentials.clone());
+        Ok(credentials)
+    }
+
+    async fn assume(&self) -> Result<Credentials, Failed> {
+        let call = self.sts.assume_role().role_arn(self.role.as_str()).role_session_name(SESSION);
+        let call = call.set_external_id(self.external_id.clone());
+        let answer = call::judge("AssumeRole", call.send().await).map_err(Failed::at_the_door)?;
+        let given = answer
+            .credentials
+            .ok_or_else(|| Failed::new(CloudFault::WrongAnswer, "AssumeRole", "no credentials"))?;
+        Ok(Credentials::new(
+            given.access_key_id,
+            given.secret_access_key,
+            Some(given.session_token),
+            SystemTime::try_from(given.expiration).ok(),
+            "postq-vault",
+        ))
+    }
+}
+
+/// Hands a client the role's credentials.
+struct Borrowed(Arc<AssumedRole>);
+
+impl std::fmt::Debug for Borrowed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Borrowed").field(&self.0.role).finish()
+    }
+}
+
+impl ProvideCredentials for Borrowed {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let failed = |failed| CredentialsError::provider_error(CustodyError::from(failed));
+            self.0.current().await.map_err(failed)
+        })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// As whom the vault shows in the account's own trail.
+const SESSION: &str = "postq-vault";
+
+/// Credentials are fetched anew so long before they expire.
+const MARGIN: Duration = Duration::from_secs(120);
+
+/// Clients that are kept.
+const MAX_DOORS: usize = 256;

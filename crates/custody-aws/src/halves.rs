@@ -1,0 +1,226 @@
+//! Halves as KMS keys: made with marks and a policy of their own, found again by the marks, and deleted by nothing else.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_kms::{
+    Client,
+    config::retry::RetryConfig,
+    types::{KeySpec, KeyState, KeyUsageType, OriginType, Tag},
+};
+use serde_json::json;
+use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
+use vault::{
+    custody::{CustodyError, Deletion, DeploymentId, Kept, MarkedHalf, NewHalf, RemoteHalves, Subject},
+    id::KeyId,
+    sealed::HalfName,
+    settings::RoleArn,
+};
+
+use crate::{
+    account::Account,
+    call::{self, Failed},
+    kek::wrong,
+};
+
+#[async_trait]
+impl RemoteHalves for Account {
+    async fn schedule_deletion(
+        &self,
+        key_id: &str,
+        deployment: &DeploymentId,
+        key: &KeyId,
+    ) -> Result<Deletion, CustodyError> {
+        let kms = self.client_of(key_id).await?;
+        if self.is_going(&kms, key_id).await? {
+            return Ok(Deletion::Scheduled);
+        }
+        let marks = tags(&kms, key_id).await?;
+        let marked = |name, value| marks.iter().any(|tag| tag.tag_key() == name && tag.tag_value() == value);
+        if !marked(DEPLOYMENT, deployment.as_str()) || !marked(KEY, key.as_str()) {
+            return Ok(Deletion::NotOurs);
+        }
+        let call = kms.schedule_key_deletion().key_id(key_id).pending_window_in_days(DAYS);
+        self.ask("ScheduleKeyDeletion", key_id, call.send()).await?;
+        Ok(Deletion::Scheduled)
+    }
+
+    /// A call for every key of the account, without the request's time limit: who looks through an account is in no hurry.
+    async fn marked(&self, deployment: &DeploymentId) -> Result<Vec<MarkedHalf>, CustodyError> {
+        let kms = self.home();
+        let mut found = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = call::judge("ListKeys", kms.list_keys().set_marker(marker).send().await)?;
+            for key in page.keys() {
+                let Some(arn) = key.key_arn() else { continue };
+                let marks = match tags(kms, arn).await {
+                    Ok(marks) => marks,
+                    // Keys of others need not be shown to the vault.
+                    Err(failed) if failed.is("AccessDeniedException") || failed.is("NotFoundException") => continue,
+                    Err(failed) => return Err(failed.into()),
+                };
+                let value = |name| marks.iter().find(|tag| tag.tag_key() == name).map(Tag::tag_value);
+                if value(DEPLOYMENT) == Some(deployment.as_str()) && !self.is_going(kms, arn).await? {
+                    found.push(MarkedHalf {
+                        key_id: arn.to_owned(),
+                        org: value(ORG).and_then(|org| org.parse().ok()),
+                        key: value(KEY).and_then(|key| key.parse().ok()),
+                    });
+                }
+            }
+            marker = page.next_marker().map(str::to_owned);
+            if marker.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn reach(&self, key_id: &str) -> Result<(), CustodyError> {
+        let call = self.client_of(key_id).await?.get_public_key().key_id(key_id);
+        self.ask("GetPublicKey", key_id, call.send()).await?;
+        Ok(())
+    }
+}
+
+impl Account {
+    /// Makes a half. Where what follows its making fails, it stays with its marks, for the reconciler to find.
+    pub(crate) async fn make_half(
+        &self,
+        subject: Subject<'_>,
+        half: HalfName,
+        spec: KeySpec,
+    ) -> Result<NewHalf, CustodyError> {
+        let (org, key) = (subject.org.as_str(), subject.key.as_str());
+        let marks = [
+            (DEPLOYMENT, self.settings.deployment.as_str()),
+            (ORG, org),
+            (KEY, key),
+            (HALF, half.name()),
+        ];
+        let marks: Result<Vec<Tag>, _> =
+            marks.map(|(name, value)| Tag::builder().tag_key(name).tag_value(value).build()).into_iter().collect();
+        let call = self
+            .home()
+            .create_key()
+            .key_usage(KeyUsageType::SignVerify)
+            .key_spec(spec.clone())
+            .origin(OriginType::AwsKms)
+            .description(format!("PostQ Vault: the {} half of {key} of {org}", half.name()))
+            .set_tags(Some(marks.map_err(|e| wrong("CreateKey", &e.to_string()))?))
+            .policy(self.policy())
+            // The account itself keeps all administration, so nobody can be locked out; the check would ask for the same right
+            // for the vault, which must not have it.
+            .bypass_policy_lockout_safety_check(true)
+            .customize()
+            // Each call makes a key: one whose answer was lost is not repeated.
+            .config_override(aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled()));
+        let made = self.ask_account("CreateKey", call.send()).await?;
+        let arn = made.key_metadata.and_then(|key| key.arn).ok_or_else(|| wrong("CreateKey", "no key"))?;
+        let public_key = self.public_key(&arn, &spec).await?;
+        Ok(NewHalf { public_key, secret: Kept::AtProvider(arn) })
+    }
+
+    /// A key that was just made is not known everywhere at once.
+    async fn public_key(&self, arn: &str, spec: &KeySpec) -> Result<Vec<u8>, CustodyError> {
+        let mut tries = 0;
+        let answer = loop {
+            match self.ask("GetPublicKey", arn, self.home().get_public_key().key_id(arn).send()).await {
+                Ok(answer) => break answer,
+                Err(failed) if failed.is("NotFoundException") && tries < YOUNG_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(YOUNG_REST).await;
+                }
+                Err(failed) => return Err(failed.into()),
+            }
+        };
+        if answer.key_id() != Some(arn) || answer.key_spec() != Some(spec) {
+            return Err(wrong("GetPublicKey", "another key's").into());
+        }
+        let spki = answer.public_key.ok_or_else(|| wrong("GetPublicKey", "no key"))?.into_inner();
+        Ok(bare(&spki, spec).ok_or_else(|| wrong("GetPublicKey", "not the SubjectPublicKeyInfo of such a key"))?)
+    }
+
+    /// Whether a key is deleted, or about to be.
+    async fn is_going(&self, kms: &Client, key_id: &str) -> Result<bool, Failed> {
+        let described = call::judge("DescribeKey", kms.describe_key().key_id(key_id).send().await);
+        match described {
+            Ok(described) => {
+                let state = described.key_metadata.and_then(|key| key.key_state);
+                Ok(matches!(state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion)))
+            }
+            Err(failed) if failed.is("NotFoundException") => Ok(true),
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// The account administers the key and does not sign with it by that; the vault signs with it and has it deleted, and cannot
+    /// change who may.
+    fn policy(&self) -> String {
+        let arn = &self.account.key;
+        let root = format!("arn:{}:iam::{}:root", arn.partition(), arn.account());
+        // Without a role, whichever of the account's own identities its IAM policies name.
+        let vault = self.account.role.as_ref().map_or(root.as_str(), RoleArn::as_str);
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "TheAccountAdministers",
+                    "Effect": "Allow",
+                    "Principal": { "AWS": root },
+                    "Action": [
+                        "kms:CancelKeyDeletion", "kms:Describe*", "kms:DisableKey", "kms:EnableKey", "kms:Get*", "kms:List*",
+                        "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource",
+                        "kms:UpdateKeyDescription"
+                    ],
+                    "Resource": "*"
+                },
+                {
+                    "Sid": "TheVaultSigns",
+                    "Effect": "Allow",
+                    "Principal": { "AWS": vault },
+                    "Action": [
+                        "kms:DescribeKey", "kms:GetPublicKey", "kms:ListResourceTags", "kms:ScheduleKeyDeletion", "kms:Sign"
+                    ],
+                    "Resource": "*"
+                }
+            ]
+        });
+        policy.to_string()
+    }
+}
+
+async fn tags(kms: &Client, key_id: &str) -> Result<Vec<Tag>, Failed> {
+    let what = format!("ListResourceTags of {key_id}");
+    let answer = call::judge(&what, kms.list_resource_tags().key_id(key_id).send().await)?;
+    Ok(answer.tags.unwrap_or_default())
+}
+
+/// The public key without its SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), whose algorithm must be the spec's.
+fn bare(spki: &[u8], spec: &KeySpec) -> Option<Vec<u8>> {
+    let spki = SubjectPublicKeyInfoRef::try_from(spki).ok()?;
+    let (algorithm, curve) = match spec {
+        KeySpec::EccNistP256 => ("1.2.840.10045.2.1", Some("1.2.840.10045.3.1.7")),
+        KeySpec::EccNistEdwards25519 => ("1.3.101.112", None),
+        KeySpec::MlDsa44 => ("2.16.840.1.101.3.4.3.17", None),
+        KeySpec::MlDsa65 => ("2.16.840.1.101.3.4.3.18", None),
+        KeySpec::MlDsa87 => ("2.16.840.1.101.3.4.3.19", None),
+        _ => return None,
+    };
+    let named = spki.algorithm.parameters_oid().ok();
+    let curve = curve.map(ObjectIdentifier::new).transpose().ok()?;
+    let fits = spki.algorithm.oid == ObjectIdentifier::new(algorithm).ok()? && named == curve;
+    fits.then(|| spki.subject_public_key.as_bytes().map(<[u8]>::to_vec)).flatten()
+}
+
+const DEPLOYMENT: &str = "postq:deployment";
+const ORG: &str = "postq:org";
+const KEY: &str = "postq:key";
+const HALF: &str = "postq:half";
+
+/// How long the account can still cancel a deletion: KMS takes 7 to 30.
+const DAYS: i32 = 30;
+
+/// How often a key that was just made is asked for, and how long lies between.
+const YOUNG_TRIES: u32 = 10;
+const YOUNG_REST: Duration = Duration::from_millis(200);

@@ -1,0 +1,111 @@
+//! Halves that sign in KMS: M' whole for the classical half, which is under 400 bytes where KMS takes 4,096; its external mu for
+//! the ML-DSA half, because KMS takes no context string (FIPS 204 §6.2).
+
+use async_trait::async_trait;
+use aws_sdk_kms::{
+    primitives::Blob,
+    types::{KeySpec, MessageType, SigningAlgorithmSpec},
+};
+use composite::{
+    CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, MlDsaSet, PublicKey, SigningInput,
+    halves::{ecdsa_p256_from_der, is_classical_half, is_pq_half},
+};
+use vault::{
+    custody::{ClassicalSigner, CustodyError, Half, NewHalf, PqSigner, Subject},
+    providers::{KeyProvider, PqProvider},
+    sealed::HalfName,
+};
+
+use crate::{account::Account, kek::wrong};
+
+#[async_trait]
+impl ClassicalSigner for Account {
+    fn provider(&self) -> KeyProvider {
+        KeyProvider::AwsKms
+    }
+
+    async fn generate(
+        &self,
+        subject: Subject<'_>,
+        algorithm: ClassicalAlgorithm,
+    ) -> Result<NewHalf, CustodyError> {
+        let spec = match algorithm {
+            ClassicalAlgorithm::Ed25519 => KeySpec::EccNistEdwards25519,
+            ClassicalAlgorithm::EcdsaP256 => KeySpec::EccNistP256,
+        };
+        self.make_half(subject, HalfName::Classical, spec).await
+    }
+
+    async fn sign(
+        &self,
+        half: Half<'_>,
+        public_key: &PublicKey,
+        input: &SigningInput,
+    ) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], CustodyError> {
+        let message = input.message();
+        let algorithm = public_key.algorithm().classical();
+        let with = match algorithm {
+            ClassicalAlgorithm::Ed25519 => SigningAlgorithmSpec::Ed25519Sha512,
+            ClassicalAlgorithm::EcdsaP256 => SigningAlgorithmSpec::EcdsaSha256,
+        };
+        let signature = self.sign_by(half, message.as_bytes(), MessageType::Raw, with).await?;
+        let signature = match algorithm {
+            ClassicalAlgorithm::Ed25519 => signature.try_into().map_err(|_| wrong("Sign", "not 64 bytes"))?,
+            ClassicalAlgorithm::EcdsaP256 => {
+                ecdsa_p256_from_der(&signature).map_err(|_| wrong("Sign", "not a DER signature"))?
+            }
+        };
+        if is_classical_half(public_key, message, &signature) {
+            Ok(signature)
+        } else {
+            Err(CustodyError::OtherPublicKey)
+        }
+    }
+}
+
+#[async_trait]
+impl PqSigner for Account {
+    fn provider(&self) -> PqProvider {
+        PqProvider::AwsKms
+    }
+
+    async fn generate(&self, subject: Subject<'_>, set: MlDsaSet) -> Result<NewHalf, CustodyError> {
+        let spec = match set {
+            MlDsaSet::MlDsa44 => KeySpec::MlDsa44,
+            MlDsaSet::MlDsa65 => KeySpec::MlDsa65,
+            MlDsaSet::MlDsa87 => KeySpec::MlDsa87,
+        };
+        self.make_half(subject, HalfName::Pq, spec).await
+    }
+
+    async fn sign(
+        &self,
+        half: Half<'_>,
+        public_key: &PublicKey,
+        input: &SigningInput,
+    ) -> Result<Vec<u8>, CustodyError> {
+        let message = input.message();
+        let mu = message.external_mu(public_key);
+        let with = SigningAlgorithmSpec::MlDsaShake256;
+        let signature = self.sign_by(half, mu.as_bytes(), MessageType::ExternalMu, with).await?;
+        if is_pq_half(public_key, message, &signature) { Ok(signature) } else { Err(CustodyError::OtherPublicKey) }
+    }
+}
+
+impl Account {
+    async fn sign_by(
+        &self,
+        half: Half<'_>,
+        message: &[u8],
+        kind: MessageType,
+        with: SigningAlgorithmSpec,
+    ) -> Result<Vec<u8>, CustodyError> {
+        let Half::AtProvider(key) = half else {
+            return Err(CustodyError::NotHeldHere);
+        };
+        let call = self.client_of(key).await?.sign().key_id(key).message(Blob::new(message));
+        let call = call.message_type(kind).signing_algorithm(with);
+        let answer = self.ask("Sign", key, call.send()).await?;
+        Ok(answer.signature.ok_or_else(|| wrong("Sign", "no signature"))?.into_inner())
+    }
+}

@@ -1,0 +1,379 @@
+//! What is kept for the sake of clouds: settings, intents and the outbox. The last two stand each in one partition: there are
+//! few, because key services make few keys a second.
+
+use async_trait::async_trait;
+use vault::{
+    Timestamp,
+    custody::{CloudName, DeploymentId},
+    id::{KeyId, OrgId},
+    providers::{KeyProvider, PqProvider},
+    random,
+    settings::{AwsAccount, KmsKeyArn, RoleArn, SettingsRecord},
+    store::{
+        Clearing, Intent, Intents, KeyRecord, KeyStatus, Leftover, Reconciling, Record, Saving, Settings,
+        SettingsWrites, StoreError,
+    },
+};
+
+use crate::{
+    DynamoStore,
+    connection::{Range, unavailable},
+    item::{self, Corrupt, Item, number, set, text, time},
+    rows::{self, Places, corrupt},
+    tables::{Key, Table},
+    transaction::{Refused, Transaction},
+};
+
+#[async_trait]
+impl Settings for DynamoStore {
+    async fn settings(&self, org: &OrgId) -> Result<Option<SettingsRecord>, StoreError> {
+        let found = self.get(Table::Settings, &Key::alone(org.as_str())).await?;
+        found.map(|item| settings(&item).map_err(|name| corrupt(None, name))).transpose()
+    }
+
+    async fn deployment(&self) -> Result<DeploymentId, StoreError> {
+        // The first look makes the name.
+        self.check_identity().await?;
+        let name = self.own_name().await?;
+        name.and_then(|name| DeploymentId::parse(&name)).ok_or_else(|| corrupt(None, "store"))
+    }
+}
+
+#[async_trait]
+impl SettingsWrites for DynamoStore {
+    async fn put_settings(
+        &self,
+        settings: &SettingsRecord,
+        replaces: Option<Timestamp>,
+        record: Record,
+    ) -> Result<Saving, StoreError> {
+        let (org, key) = (&settings.org, Key::alone(settings.org.as_str()));
+        let stored = self.settings(org).await?;
+        if stored.as_ref().map(|stored| stored.updated_at) != replaces {
+            return Ok(Saving::Changed);
+        }
+        let mut t = Transaction::new(self);
+        let item = item_of(settings);
+        match stored {
+            None => t.make(Table::Settings, &key, item)?,
+            Some(stored) if CloudName::ALL.iter().all(|c| !stored.names(*c) || settings.names(*c)) => {
+                let values = [("at", time(stored.updated_at))];
+                t.replace(Table::Settings, &key, item, "#updated_at = :at", &values, Refused::NotAsExpected)?;
+            }
+            Some(stored) => {
+                let closed = match self.close(&stored).await? {
+                    Closed::InUse(key) => return Ok(Saving::InUse(key)),
+                    Closed::Changed => return Ok(Saving::Changed),
+                    Closed::Now(closed) => closed,
+                };
+                let values = [("closed", text(closed)), ("now", time(Timestamp::now()))];
+                t.replace(Table::Settings, &key, item, IS_CLOSED, &values, Refused::NotAsExpected)?;
+            }
+        }
+        t.record(&record)?;
+        match t.commit().await? {
+            Ok(()) => Ok(Saving::Done),
+            Err(Refused::NotAsExpected | Refused::Exists) => Ok(Saving::Changed),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    async fn clear_settings(&self, org: &OrgId, record: Record) -> Result<Clearing, StoreError> {
+        loop {
+            let Some(stored) = self.settings(org).await? else { return Ok(Clearing::NotThere) };
+            let closed = match self.close(&stored).await? {
+                Closed::InUse(key) => return Ok(Clearing::InUse(key)),
+                Closed::Changed => continue,
+                Closed::Now(closed) => closed,
+            };
+            let mut t = Transaction::new(self);
+            let values = [("closed", text(closed)), ("now", time(Timestamp::now()))];
+            t.delete(Table::Settings, &Key::alone(org.as_str()), IS_CLOSED, &values, Refused::NotAsExpected)?;
+            t.record(&record)?;
+            match t.commit().await? {
+                Ok(()) => return Ok(Clearing::Done),
+                Err(Refused::NotAsExpected) => {}
+                Err(refused) => return Err(refused.into()),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Intents for DynamoStore {
+    async fn intend(&self, intent: &Intent, settings: Timestamp) -> Result<bool, StoreError> {
+        let mut t = Transaction::new(self);
+        let values = [("at", time(settings)), ("now", time(Timestamp::now()))];
+        let open = "#updated_at = :at AND (attribute_not_exists(#closed) OR #closed_until < :now)";
+        let of_org = Key::alone(intent.org.as_str());
+        t.check(Table::Settings, &of_org, open, &values, Refused::NotAsExpected)?;
+        let clouds: Vec<_> = intent.clouds.iter().map(|cloud| cloud.name()).collect();
+        let mut item = Item::new();
+        set(&mut item, "org", text(intent.org.as_str()));
+        set(&mut item, "key_id", text(intent.key.as_str()));
+        set(&mut item, "clouds", text(clouds.join(" ")));
+        set(&mut item, "since", time(intent.since));
+        t.make(Table::Intents, &intended(&intent.org, &intent.key), item)?;
+        match t.commit().await? {
+            Ok(()) => Ok(true),
+            Err(Refused::NotAsExpected) => Ok(false),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Reconciling for DynamoStore {
+    async fn intents(&self, limit: usize) -> Result<Vec<Intent>, StoreError> {
+        let mut found = Vec::new();
+        self.query(Table::Intents, Range { pk: INTENTS, ..Range::default() }, |item| {
+            found.push(intent(&item));
+            true
+        })
+        .await?;
+        let mut intents: Vec<_> =
+            found.into_iter().collect::<Result<_, _>>().map_err(|name| corrupt(None, name))?;
+        intents.sort_by_key(|intent| intent.since);
+        intents.truncate(limit);
+        Ok(intents)
+    }
+
+    async fn abandon(&self, intent: &Intent) -> Result<bool, StoreError> {
+        let mut t = Transaction::new(self);
+        let (key, now) = (intended(&intent.org, &intent.key), time(Timestamp::now()));
+        let there = "attribute_exists(pk)";
+        t.update(
+            Table::Intents,
+            &key,
+            "SET #abandoned = :now",
+            there,
+            &[("now", now)],
+            Refused::NotAsExpected,
+        )?;
+        match t.commit().await? {
+            Ok(()) => Ok(true),
+            Err(Refused::NotAsExpected) => Ok(false),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    async fn forget_intent(&self, intent: &Intent) -> Result<(), StoreError> {
+        let mut t = Transaction::new(self);
+        let key = intended(&intent.org, &intent.key);
+        t.delete(Table::Intents, &key, "attribute_exists(#abandoned)", &[], Refused::NotAsExpected)?;
+        match t.commit().await? {
+            Ok(()) | Err(Refused::NotAsExpected) => Ok(()),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    async fn outbox(&self, after: Option<&Leftover>, limit: usize) -> Result<Vec<Leftover>, StoreError> {
+        let after = after.map(|leftover| sent(leftover).sk);
+        let mut found = Vec::new();
+        self.query(Table::Outbox, Range { pk: OUTBOX, from: after.as_deref(), ..Range::default() }, |item| {
+            if Key::of(&item).map(|key| key.sk) != after {
+                found.push(leftover(&item));
+            }
+            found.len() < limit
+        })
+        .await?;
+        found.into_iter().collect::<Result<_, _>>().map_err(|name| corrupt(None, name))
+    }
+
+    async fn settle(&self, leftover: &Leftover) -> Result<(), StoreError> {
+        let mut t = Transaction::new(self);
+        t.delete(Table::Outbox, &sent(leftover), "", &[], Refused::NotAsExpected)?;
+        Ok(t.commit().await??)
+    }
+}
+
+/// How closing settings ended.
+enum Closed {
+    /// No creation begins by them for a while, and nothing rests on them; under this name.
+    Now(String),
+    /// A key rests on them; they are open again.
+    InUse(KeyId),
+    /// They are others by now.
+    Changed,
+}
+
+impl DynamoStore {
+    /// Keeps creations from beginning by these settings, and then looks for what rests on them.
+    async fn close(&self, stored: &SettingsRecord) -> Result<Closed, StoreError> {
+        let name = hex::encode(random::generate::<16>().map_err(unavailable)?);
+        let (key, at) = (Key::alone(stored.org.as_str()), time(stored.updated_at));
+        let until = number(Timestamp::now().as_millis() + CLOSED_MILLIS);
+        let mut t = Transaction::new(self);
+        t.update(
+            Table::Settings,
+            &key,
+            "SET #closed = :closed, #closed_until = :until",
+            "#updated_at = :at",
+            &[("closed", text(&name)), ("until", until), ("at", at)],
+            Refused::NotAsExpected,
+        )?;
+        match t.commit().await? {
+            Ok(()) => {}
+            Err(Refused::NotAsExpected) => return Ok(Closed::Changed),
+            Err(refused) => return Err(refused.into()),
+        }
+        let Some(dependent) = self.dependent(&stored.org).await? else { return Ok(Closed::Now(name)) };
+        let mut t = Transaction::new(self);
+        t.update(
+            Table::Settings,
+            &key,
+            "REMOVE #closed, #closed_until",
+            "#closed = :closed",
+            &[("closed", text(name))],
+            Refused::NotAsExpected,
+        )?;
+        match t.commit().await? {
+            Ok(()) | Err(Refused::NotAsExpected) => Ok(Closed::InUse(dependent)),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// A key that rests on an organisation's settings: active, in the making, or with halves still to be deleted.
+    async fn dependent(&self, org: &OrgId) -> Result<Option<KeyId>, StoreError> {
+        let mut found: Option<KeyId> = None;
+        let (from, below) = (format!("{org}#"), format!("{org}$"));
+        for (table, pk) in [(Table::Intents, INTENTS), (Table::Outbox, OUTBOX)] {
+            let range = Range { pk, from: Some(&from), below: Some(&below), ..Range::default() };
+            self.query(table, range, |item| {
+                found = found.take().or(item::parsed(&item, "key_id").ok());
+                found.is_none()
+            })
+            .await?;
+        }
+        let range = Range { pk: org.as_str(), ..Range::default() };
+        self.query(Table::Keys, range, |item| {
+            let active = item::get(&item, "status") == Ok(KeyStatus::Active.name());
+            let rests = active && rows::tier(&item).is_ok_and(|tier| u8::from(tier) > 0);
+            found = found.take().or_else(|| rests.then(|| item::parsed(&item, "sk").ok()).flatten());
+            found.is_none()
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// What a key leaves at clouds when it ends.
+    pub(crate) async fn leftovers(&self, org: &OrgId, key: &KeyId) -> Result<Vec<Leftover>, StoreError> {
+        let place = Places::of(org, key).state;
+        let Some(state) = self.get(place.0, &place.1).await? else { return Ok(Vec::new()) };
+        let parse = || {
+            let halves = [
+                (item::parsed::<KeyProvider>(&state, "key_provider")?.cloud(), "classical_key_id"),
+                (item::parsed::<PqProvider>(&state, "pq_provider")?.cloud(), "pq_key_id"),
+            ];
+            let mut left = Vec::new();
+            for (cloud, name) in halves {
+                if let (Some(cloud), Some(key_id)) = (cloud, item::find(&state, name)?) {
+                    let (org, key, key_id) = (org.clone(), key.clone(), key_id.to_owned());
+                    left.push(Leftover { org, key, cloud, key_id });
+                }
+            }
+            Ok(left)
+        };
+        // A row that cannot be read can still be revoked; what it leaves is found as a stray.
+        Ok(parse().unwrap_or_else(|_: Corrupt| Vec::new()))
+    }
+
+    /// In a store that was put back: whether those creations were finished is not known any more.
+    pub(crate) async fn forget_intents(&self) -> Result<(), StoreError> {
+        for intent in self.intents(usize::MAX).await? {
+            let mut t = Transaction::new(self);
+            let key = intended(&intent.org, &intent.key);
+            t.delete(Table::Intents, &key, "", &[], Refused::NotAsExpected)?;
+            t.commit_unchecked().await??;
+        }
+        Ok(())
+    }
+}
+
+/// Takes away the intent of a key that is made with this.
+pub(crate) fn finish_creation(t: &mut Transaction<'_>, key: &KeyRecord) -> Result<(), StoreError> {
+    if !key.needs_a_cloud() {
+        return Ok(());
+    }
+    let unfinished = "attribute_exists(pk) AND attribute_not_exists(#abandoned)";
+    t.delete(Table::Intents, &intended(&key.org, &key.id), unfinished, &[], Refused::Abandoned)
+}
+
+/// Puts what a key leaves at clouds into the outbox.
+pub(crate) fn leave(t: &mut Transaction<'_>, left: &[Leftover]) -> Result<(), StoreError> {
+    for leftover in left {
+        let mut item = Item::new();
+        set(&mut item, "org", text(leftover.org.as_str()));
+        set(&mut item, "key_id", text(leftover.key.as_str()));
+        set(&mut item, "cloud", text(leftover.cloud.name()));
+        set(&mut item, "half", text(&leftover.key_id));
+        t.put(Table::Outbox, &sent(leftover), item)?;
+    }
+    Ok(())
+}
+
+fn intended(org: &OrgId, key: &KeyId) -> Key {
+    Key::new(INTENTS, format!("{org}#{key}"))
+}
+
+fn sent(leftover: &Leftover) -> Key {
+    Key::new(OUTBOX, format!("{}#{}#{}", leftover.org, leftover.key, leftover.key_id))
+}
+
+fn item_of(settings: &SettingsRecord) -> Item {
+    let mut item = Item::new();
+    set(&mut item, "external_id", text(&settings.external_id));
+    set(&mut item, "deployment", text(settings.deployment.as_str()));
+    set(&mut item, "default_kek", text(settings.default_kek.name()));
+    set(&mut item, "aws_key", settings.aws.as_ref().map(|aws| text(aws.key.as_str())));
+    set(&mut item, "aws_role", settings.aws.as_ref().and_then(|aws| Some(text(aws.role.as_ref()?.as_str()))));
+    set(&mut item, "updated_at", time(settings.updated_at));
+    item
+}
+
+fn settings(item: &Item) -> Result<SettingsRecord, Corrupt> {
+    let aws = match item::find(item, "aws_key")? {
+        Some(key) => {
+            let key = KmsKeyArn::parse(key).map_err(|_| "aws_key")?;
+            let role = item::find(item, "aws_role")?.map(RoleArn::parse).transpose();
+            Some(AwsAccount { key, role: role.map_err(|_| "aws_role")? })
+        }
+        None => None,
+    };
+    Ok(SettingsRecord {
+        org: item::parsed(item, "pk")?,
+        external_id: item::get(item, "external_id")?.to_owned(),
+        deployment: DeploymentId::parse(item::get(item, "deployment")?).ok_or("deployment")?,
+        default_kek: item::parsed(item, "default_kek")?,
+        aws,
+        updated_at: item::moment(item, "updated_at")?,
+    })
+}
+
+fn intent(item: &Item) -> Result<Intent, Corrupt> {
+    let clouds = item::get(item, "clouds")?.split(' ').map(|name| CloudName::from_name(name).ok_or("clouds"));
+    Ok(Intent {
+        org: item::parsed(item, "org")?,
+        key: item::parsed(item, "key_id")?,
+        clouds: clouds.collect::<Result<_, _>>()?,
+        since: item::moment(item, "since")?,
+    })
+}
+
+fn leftover(item: &Item) -> Result<Leftover, Corrupt> {
+    Ok(Leftover {
+        org: item::parsed(item, "org")?,
+        key: item::parsed(item, "key_id")?,
+        cloud: CloudName::from_name(item::get(item, "cloud")?).ok_or("cloud")?,
+        key_id: item::get(item, "half")?.to_owned(),
+    })
+}
+
+const INTENTS: &str = "intents";
+const OUTBOX: &str = "outbox";
+
+/// That settings are closed under a name, and still are.
+const IS_CLOSED: &str = "#closed = :closed AND #closed_until > :now";
+
+/// How long settings stay closed if whoever closed them does not come back.
+const CLOSED_MILLIS: u64 = 60_000;

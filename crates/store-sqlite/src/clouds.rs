@@ -1,0 +1,265 @@
+//! What is kept for the sake of clouds: settings, intents and the outbox.
+
+use async_trait::async_trait;
+use rusqlite::{Row, Transaction, params};
+use vault::{
+    Timestamp,
+    custody::{CloudName, DeploymentId},
+    id::{KeyId, OrgId},
+    settings::SettingsRecord,
+    store::{
+        Clearing, Intent, Intents, KeyRecord, Leftover, Reconciling, Record, Saving, Settings, SettingsWrites,
+        StoreError,
+    },
+};
+
+use crate::{
+    SqliteStore,
+    connection::{identity, unavailable},
+    reads::corrupt,
+    revocations::Revocations,
+    rows::{self, Corrupt},
+    writes::{execute, insert_record, millis},
+};
+
+#[async_trait]
+impl Settings for SqliteStore {
+    async fn settings(&self, org: &OrgId) -> Result<Option<SettingsRecord>, StoreError> {
+        let org = org.clone();
+        self.read(move |t| stored(t, &org)).await
+    }
+
+    async fn deployment(&self) -> Result<DeploymentId, StoreError> {
+        self.read(|t| mark(&identity(t)?.0).map_err(|column| corrupt(None, column))).await
+    }
+}
+
+#[async_trait]
+impl SettingsWrites for SqliteStore {
+    async fn put_settings(
+        &self,
+        settings: &SettingsRecord,
+        replaces: Option<Timestamp>,
+        record: Record,
+    ) -> Result<Saving, StoreError> {
+        let settings = settings.clone();
+        self.write(move |t| {
+            let stored = stored(t, &settings.org)?;
+            if stored.as_ref().map(|stored| stored.updated_at) != replaces {
+                return Ok(Saving::Changed);
+            }
+            let dropped = |cloud: &CloudName| {
+                stored.as_ref().is_some_and(|stored| stored.names(*cloud)) && !settings.names(*cloud)
+            };
+            if CloudName::ALL.iter().any(dropped)
+                && let Some(key) = dependent(t, &settings.org)?
+            {
+                return Ok(Saving::InUse(key));
+            }
+            let aws = settings.aws.as_ref().map(serde_json::to_string).transpose().map_err(unavailable)?;
+            execute(
+                t,
+                "INSERT OR REPLACE INTO settings (org, default_kek, aws, updated_at) VALUES (?1, ?2, ?3, ?4)",
+                params![settings.org.as_str(), settings.default_kek.name(), aws, millis(settings.updated_at)],
+            )?;
+            insert_record(t, &record)?;
+            Ok(Saving::Done)
+        })
+        .await
+    }
+
+    async fn clear_settings(&self, org: &OrgId, record: Record) -> Result<Clearing, StoreError> {
+        let org = org.clone();
+        self.write(move |t| {
+            if stored(t, &org)?.is_none() {
+                return Ok(Clearing::NotThere);
+            }
+            if let Some(key) = dependent(t, &org)? {
+                return Ok(Clearing::InUse(key));
+            }
+            execute(t, "DELETE FROM settings WHERE org = ?1", [org.as_str()])?;
+            insert_record(t, &record)?;
+            Ok(Clearing::Done)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Intents for SqliteStore {
+    async fn intend(&self, intent: &Intent, settings: Timestamp) -> Result<bool, StoreError> {
+        let intent = intent.clone();
+        self.write(move |t| {
+            if stored(t, &intent.org)?.is_none_or(|stored| stored.updated_at != settings) {
+                return Ok(false);
+            }
+            let clouds: Vec<_> = intent.clouds.iter().map(|cloud| cloud.name()).collect();
+            execute(
+                t,
+                "INSERT INTO intents (org, key_id, clouds, since) VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    intent.org.as_str(),
+                    intent.key.as_str(),
+                    serde_json::to_string(&clouds).map_err(unavailable)?,
+                    millis(intent.since),
+                ],
+            )?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Reconciling for SqliteStore {
+    async fn intents(&self, limit: usize) -> Result<Vec<Intent>, StoreError> {
+        self.read(move |t| {
+            let sql = "SELECT * FROM intents ORDER BY since LIMIT ?1";
+            collect(t, sql, params![i64::try_from(limit).unwrap_or(i64::MAX)], intent)
+        })
+        .await
+    }
+
+    async fn abandon(&self, intent: &Intent) -> Result<bool, StoreError> {
+        let (intent, store) = (intent.clone(), self.clone());
+        self.write(move |t| {
+            let key = [intent.org.as_str(), intent.key.as_str()];
+            // A store that was put back to an hour when this creation was under way does not know that it was finished.
+            if store.revocations().known()?.is_made(&intent.org, &intent.key) {
+                execute(t, "DELETE FROM intents WHERE org = ?1 AND key_id = ?2", key)?;
+                return Ok(false);
+            }
+            let sql = "UPDATE intents SET abandoned = 1 WHERE org = ?1 AND key_id = ?2";
+            Ok(execute(t, sql, key)? == 1)
+        })
+        .await
+    }
+
+    async fn forget_intent(&self, intent: &Intent) -> Result<(), StoreError> {
+        let key = [intent.org.to_string(), intent.key.to_string()];
+        self.write(move |t| {
+            execute(t, "DELETE FROM intents WHERE org = ?1 AND key_id = ?2 AND abandoned = 1", key).map(drop)
+        })
+        .await
+    }
+
+    async fn outbox(&self, after: Option<&Leftover>, limit: usize) -> Result<Vec<Leftover>, StoreError> {
+        let after = after.cloned();
+        self.read(move |t| {
+            let part = |of: fn(&Leftover) -> &str| after.as_ref().map(of).unwrap_or_default();
+            let (org, key, half) = (part(|l| l.org.as_str()), part(|l| l.key.as_str()), part(|l| &l.key_id));
+            let sql = "SELECT * FROM outbox WHERE (org, key_id, half) > (?1, ?2, ?3)
+                       ORDER BY org, key_id, half LIMIT ?4";
+            collect(t, sql, params![org, key, half, i64::try_from(limit).unwrap_or(i64::MAX)], leftover)
+        })
+        .await
+    }
+
+    async fn settle(&self, leftover: &Leftover) -> Result<(), StoreError> {
+        let row = [leftover.org.to_string(), leftover.key.to_string(), leftover.key_id.clone()];
+        self.write(move |t| {
+            execute(t, "DELETE FROM outbox WHERE org = ?1 AND key_id = ?2 AND half = ?3", row).map(drop)
+        })
+        .await
+    }
+}
+
+/// Takes away the intent of a key that is made in this transaction. That it was made is written down apart first: so a store
+/// that is put back to an earlier hour has nothing of it deleted.
+pub(crate) fn finish_creation(
+    t: &Transaction<'_>,
+    apart: &Revocations,
+    key: &KeyRecord,
+) -> Result<(), StoreError> {
+    if !key.needs_a_cloud() {
+        return Ok(());
+    }
+    let sql = "DELETE FROM intents WHERE org = ?1 AND key_id = ?2 AND abandoned = 0";
+    if execute(t, sql, [key.org.as_str(), key.id.as_str()])? == 0 {
+        return Err(StoreError::Abandoned);
+    }
+    apart.note_made(&key.org, &key.id)
+}
+
+/// Puts what a key that ends leaves at clouds into the outbox.
+pub(crate) fn leave(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<(), StoreError> {
+    for (cloud, provider) in [("aws", "aws-kms"), ("azure", "azure-kv"), ("gcp", "gcp-kms")] {
+        for half in ["classical_key_id", "pq_key_id"] {
+            let holder = if half == "pq_key_id" { "pq_provider" } else { "key_provider" };
+            let sql = format!(
+                "INSERT OR IGNORE INTO outbox (org, key_id, cloud, half)
+                 SELECT org, id, ?3, {half} FROM keys
+                 WHERE org = ?1 AND id = ?2 AND {holder} = ?4 AND {half} IS NOT NULL"
+            );
+            execute(t, &sql, [org.as_str(), key.as_str(), cloud, provider])?;
+        }
+    }
+    Ok(())
+}
+
+/// What the store calls itself is what it marks its own with.
+fn mark(store: &str) -> Result<DeploymentId, Corrupt> {
+    DeploymentId::parse(store).ok_or("store")
+}
+
+fn stored(t: &Transaction<'_>, org: &OrgId) -> Result<Option<SettingsRecord>, StoreError> {
+    let sql = "SELECT s.*, o.external_id, i.store FROM settings AS s JOIN orgs AS o ON o.id = s.org
+               JOIN identity AS i WHERE s.org = ?1";
+    rows::find(t, sql, [org.as_str()], settings)?.transpose().map_err(|column| corrupt(None, column))
+}
+
+fn settings(row: &Row<'_>) -> Result<SettingsRecord, Corrupt> {
+    Ok(SettingsRecord {
+        org: rows::id(row, "org")?,
+        external_id: rows::get(row, "external_id")?,
+        deployment: mark(&rows::get::<String>(row, "store")?)?,
+        default_kek: rows::parsed(row, "default_kek")?,
+        aws: match rows::get::<Option<String>>(row, "aws")? {
+            Some(aws) => Some(serde_json::from_str(&aws).map_err(|_| "aws")?),
+            None => None,
+        },
+        updated_at: rows::time(row, "updated_at")?.ok_or("updated_at")?,
+    })
+}
+
+/// A key that rests on the organisation's settings: active, in the making, or with halves still to be deleted.
+fn dependent(t: &Transaction<'_>, org: &OrgId) -> Result<Option<KeyId>, StoreError> {
+    let sql = "SELECT key_id FROM intents WHERE org = ?1
+               UNION ALL SELECT key_id FROM outbox WHERE org = ?1
+               UNION ALL SELECT id FROM keys WHERE org = ?1 AND status = 'active' AND tier > 0 LIMIT 1";
+    rows::find(t, sql, [org.as_str()], |row| rows::id(row, "key_id"))?
+        .transpose()
+        .map_err(|column| corrupt(None, column))
+}
+
+fn intent(row: &Row<'_>) -> Result<Intent, Corrupt> {
+    let clouds: Vec<String> =
+        serde_json::from_str(&rows::get::<String>(row, "clouds")?).map_err(|_| "clouds")?;
+    let clouds = clouds.iter().map(|name| CloudName::from_name(name).ok_or("clouds"));
+    Ok(Intent {
+        org: rows::id(row, "org")?,
+        key: rows::id(row, "key_id")?,
+        clouds: clouds.collect::<Result<_, _>>()?,
+        since: rows::time(row, "since")?.ok_or("since")?,
+    })
+}
+
+fn leftover(row: &Row<'_>) -> Result<Leftover, Corrupt> {
+    Ok(Leftover {
+        org: rows::id(row, "org")?,
+        key: rows::id(row, "key_id")?,
+        cloud: CloudName::from_name(&rows::get::<String>(row, "cloud")?).ok_or("cloud")?,
+        key_id: rows::get(row, "half")?,
+    })
+}
+
+fn collect<R>(
+    t: &Transaction<'_>,
+    sql: &str,
+    params: impl rusqlite::Params,
+    read: fn(&Row<'_>) -> Result<R, Corrupt>,
+) -> Result<Vec<R>, StoreError> {
+    let mut statement = t.prepare_cached(sql).map_err(unavailable)?;
+    let found = statement.query_map(params, |row| Ok(read(row))).map_err(unavailable)?;
+    found.map(|row| row.map_err(unavailable)?.map_err(|column| corrupt(None, column))).collect()
+}

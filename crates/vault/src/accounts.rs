@@ -1,0 +1,120 @@
+//! Into whose accounts one request goes. The organisation's settings are read, and its accounts entered, once a request and
+//! only where a key's provider is a cloud.
+
+use std::sync::Arc;
+
+use futures::lock::Mutex;
+
+use crate::{
+    Error,
+    custody::{
+        ClassicalSigner, CloudName, Custody, CustodyError, Entered, KeyEncryption, PqSigner, RootKek,
+    },
+    id::OrgId,
+    providers::{KekProvider, KeyProvider, PqProvider},
+    settings::SettingsRecord,
+    store::{Intent, Intents, Settings},
+};
+
+/// The providers of one request.
+pub(crate) struct Accounts<'a> {
+    custody: &'a Custody,
+    /// `None` where only what is here may be used.
+    settings: Option<(&'a dyn Settings, &'a OrgId)>,
+    /// `None` where nothing is to be made.
+    intents: Option<&'a dyn Intents>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    settings: Option<Option<Arc<SettingsRecord>>>,
+    entered: Vec<(CloudName, Entered)>,
+}
+
+impl<'a> Accounts<'a> {
+    /// Whatever the organisation's settings name.
+    pub(crate) fn of(custody: &'a Custody, settings: &'a dyn Settings, org: &'a OrgId) -> Self {
+        Self { custody, settings: Some((settings, org)), intents: None, known: Mutex::default() }
+    }
+
+    /// In which keys may be made as well.
+    pub(crate) fn for_making(self, intents: &'a dyn Intents) -> Self {
+        Self { intents: Some(intents), ..self }
+    }
+
+    /// No account at all: an organisation's ledger key is kept here, and nothing that a customer withdraws stops it.
+    pub(crate) fn none(custody: &'a Custody) -> Self {
+        Self { custody, settings: None, intents: None, known: Mutex::default() }
+    }
+
+    pub(crate) fn root(&self) -> &'a dyn RootKek {
+        self.custody.root.as_ref()
+    }
+
+    /// The organisation's settings, as they were when this request first asked.
+    pub(crate) async fn settings(&self) -> Result<Option<Arc<SettingsRecord>>, Error> {
+        self.read(&mut *self.known.lock().await).await
+    }
+
+    pub(crate) async fn kek(&self, provider: KekProvider) -> Result<Arc<dyn KeyEncryption>, Error> {
+        match provider.cloud() {
+            None => Ok(self.custody.kek.clone()),
+            Some(cloud) => Ok(self.enter(cloud).await?.kek),
+        }
+    }
+
+    pub(crate) async fn classical(&self, provider: KeyProvider) -> Result<Arc<dyn ClassicalSigner>, Error> {
+        match provider.cloud() {
+            None => Ok(self.custody.classical.clone()),
+            Some(cloud) => Ok(self.enter(cloud).await?.classical),
+        }
+    }
+
+    pub(crate) async fn pq(&self, provider: PqProvider) -> Result<Arc<dyn PqSigner>, Error> {
+        match provider.cloud() {
+            None => Ok(self.custody.pq.clone()),
+            Some(cloud) => {
+                let entered = self.enter(cloud).await?;
+                entered.pq.ok_or_else(|| CustodyError::NoCloud(cloud).into())
+            }
+        }
+    }
+
+    /// The account in a cloud.
+    pub(crate) async fn enter(&self, name: CloudName) -> Result<Entered, Error> {
+        let cloud = self.custody.cloud(name)?;
+        let mut known = self.known.lock().await;
+        if let Some((_, entered)) = known.entered.iter().find(|(entered, _)| *entered == name) {
+            return Ok(entered.clone());
+        }
+        let settings = self.read(&mut known).await?.ok_or(Error::NoAccount { cloud: name })?;
+        let entered = cloud.enter(&settings).await?;
+        known.entered.push((name, entered.clone()));
+        Ok(entered)
+    }
+
+    /// Makes the intent durable, before anything is made in any account.
+    ///
+    /// # Errors
+    /// [`Error::SettingsChanged`] where the settings are not those any more by which the accounts were entered.
+    pub(crate) async fn intend(&self, intent: &Intent) -> Result<(), Error> {
+        let settings = self.settings().await?;
+        let (Some(intents), Some(settings)) = (self.intents, settings) else {
+            return Err(Error::SettingsChanged);
+        };
+        if intents.intend(intent, settings.updated_at).await? { Ok(()) } else { Err(Error::SettingsChanged) }
+    }
+
+    async fn read(&self, known: &mut Known) -> Result<Option<Arc<SettingsRecord>>, Error> {
+        if let Some(settings) = &known.settings {
+            return Ok(settings.clone());
+        }
+        let settings = match self.settings {
+            Some((settings, org)) => settings.settings(org).await?.map(Arc::new),
+            None => None,
+        };
+        known.settings = Some(settings.clone());
+        Ok(settings)
+    }
+}

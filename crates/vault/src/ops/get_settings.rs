@@ -1,0 +1,85 @@
+//! Shows an organisation's settings. No secret is among them.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    Error,
+    caller::Caller,
+    providers::KekProvider,
+    settings::{RoleArn, SettingsRecord},
+    store::Settings,
+};
+
+/// What showing settings touches.
+#[derive(Clone)]
+pub struct Ports {
+    /// Settings are read.
+    pub settings: Arc<dyn Settings>,
+}
+
+/// Settings as the API shows them.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = VaultSettings)]
+pub struct Response {
+    /// Who wraps the data keys of keys that do not say.
+    pub default_kek_provider: KekProvider,
+    /// The AWS account; null where there is none.
+    pub aws: Option<AwsSettings>,
+    /// The Azure account; null where there is none.
+    #[schema(value_type = Option<Object>)]
+    pub azure: Option<Never>,
+    /// The Google Cloud account; null where there is none.
+    #[schema(value_type = Option<Object>)]
+    pub gcp: Option<Never>,
+    /// When they were saved, RFC 3339 UTC with milliseconds.
+    pub updated_at: String,
+}
+
+/// The AWS account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsSettings {
+    /// The symmetric key that wraps data keys, `arn:aws:kms:REGION:ACCOUNT:key/ID`. Halves are made in its account and region.
+    pub key_arn: String,
+    /// The role by which the account is entered; null where the deployment serves one organisation and uses its own identity.
+    pub role_arn: Option<String>,
+    /// What the role's trust policy must demand as `sts:ExternalId`. The vault made it; it cannot be chosen.
+    pub external_id: String,
+    /// The key's region.
+    pub region: String,
+}
+
+/// What no settings of this version have.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub enum Never {}
+
+/// Shows; `None` where nothing is set.
+///
+/// # Errors
+/// [`Error::StoreUnavailable`].
+pub async fn get_settings(ports: &Ports, caller: &Caller) -> Result<Option<Response>, Error> {
+    Ok(ports.settings.settings(&caller.org).await?.map(Response::from))
+}
+
+impl From<SettingsRecord> for Response {
+    fn from(settings: SettingsRecord) -> Self {
+        let external_id = settings.external_id;
+        let aws = settings.aws.map(|aws| AwsSettings {
+            region: aws.key.region().to_owned(),
+            key_arn: aws.key.into(),
+            role_arn: aws.role.map(RoleArn::into),
+            external_id,
+        });
+        Self {
+            default_kek_provider: settings.default_kek,
+            aws,
+            azure: None,
+            gcp: None,
+            updated_at: settings.updated_at.to_string(),
+        }
+    }
+}

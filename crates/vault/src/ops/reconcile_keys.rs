@@ -1,0 +1,202 @@
+//! Cleans up at clouds: what ended keys left there, and what creations left that never finished. It is on no route.
+//!
+//! A half is deleted only if it carries this deployment's mark and its key's, and either the creation of that key was begun over
+//! an hour ago and never finished, or the key's end put it into the outbox. A half with the deployment's mark of which this
+//! store knows nothing is told of and left alone: it may be another store's under the same mark, or this one's from an hour that
+//! it was put back from.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    Error, Timestamp,
+    accounts::Accounts,
+    custody::{CloudName, Custody, Deletion, DeploymentId, MarkedHalf},
+    id::{KeyId, OrgId},
+    store::{Intent, Keys, Leftover, Orgs, Reconciling, Settings},
+};
+
+/// What cleaning up touches.
+#[derive(Clone)]
+pub struct Ports {
+    /// Organisations are gone through.
+    pub orgs: Arc<dyn Orgs>,
+    /// Which accounts are whose is read, and the deployment's mark.
+    pub settings: Arc<dyn Settings>,
+    /// Whether there is such a key is read.
+    pub keys: Arc<dyn Keys>,
+    /// Intents and the outbox are read, and settled.
+    pub rows: Arc<dyn Reconciling>,
+    /// Halves are found and deleted.
+    pub custody: Arc<Custody>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Request {
+    /// What time it is.
+    pub now: Timestamp,
+    /// Whether to look through every account for halves that nothing here knows of. It costs a call for each key of an account.
+    pub survey: bool,
+}
+
+/// What was done.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// Halves whose deletion the cloud has taken on, by its names for them.
+    pub deleted: Vec<String>,
+    /// Halves in the outbox that carry another's marks, and were left alone.
+    pub not_ours: Vec<String>,
+    /// Halves with the deployment's mark that nothing here knows of, and that were left alone.
+    pub strays: Vec<String>,
+    /// How much could not be done, and is tried again the next time.
+    pub failed: u64,
+}
+
+/// Cleans up. What fails is told in the log and tried again the next time; it does not keep the rest from being done.
+///
+/// # Errors
+/// [`Error::StoreUnavailable`], [`Error::StoreRestored`].
+pub async fn reconcile_keys(ports: &Ports, request: Request) -> Result<Response, Error> {
+    let mark = ports.settings.deployment().await?;
+    let mut done = Response::default();
+    empty_outbox(ports, &mark, &mut done).await?;
+    end_creations(ports, &mark, request.now, &mut done).await?;
+    if request.survey {
+        survey(ports, &mark, &mut done).await?;
+    }
+    Ok(done)
+}
+
+async fn empty_outbox(ports: &Ports, mark: &DeploymentId, done: &mut Response) -> Result<(), Error> {
+    let mut after: Option<Leftover> = None;
+    loop {
+        let page = ports.rows.outbox(after.as_ref(), PAGE).await?;
+        let Some(last) = page.last().cloned() else {
+            return Ok(());
+        };
+        for leftover in &page {
+            let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &leftover.org);
+            match delete(&accounts, leftover.cloud, &leftover.key_id, mark, &leftover.key).await {
+                Ok(Deletion::Scheduled) => {
+                    ports.rows.settle(leftover).await?;
+                    done.deleted.push(leftover.key_id.clone());
+                }
+                Ok(Deletion::NotOurs) => {
+                    tracing::error!(key = %leftover.key, half = leftover.key_id, "a half of a key that ended carries other marks, and was left alone");
+                    ports.rows.settle(leftover).await?;
+                    done.not_ours.push(leftover.key_id.clone());
+                }
+                Err(error) => failed(&leftover.key, &error, done),
+            }
+        }
+        after = Some(last);
+    }
+}
+
+async fn end_creations(
+    ports: &Ports,
+    mark: &DeploymentId,
+    now: Timestamp,
+    done: &mut Response,
+) -> Result<(), Error> {
+    for intent in ports.rows.intents(PAGE).await? {
+        let age = now.as_millis().saturating_sub(intent.since.as_millis());
+        // The creation could not finish after this, however late its call to the store comes.
+        if age > OVERDUE_MILLIS && ports.rows.abandon(&intent).await? {
+            match end_creation(ports, mark, &intent).await {
+                Ok(deleted) => {
+                    done.deleted.extend(deleted);
+                    ports.rows.forget_intent(&intent).await?;
+                }
+                Err(error) => failed(&intent.key, &error, done),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn end_creation(ports: &Ports, mark: &DeploymentId, intent: &Intent) -> Result<Vec<String>, Error> {
+    let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &intent.org);
+    let mut deleted = Vec::new();
+    for cloud in &intent.clouds {
+        for half in accounts.enter(*cloud).await?.halves.marked(mark).await? {
+            if half.key.as_ref() == Some(&intent.key) && half.org.as_ref() == Some(&intent.org) {
+                let deletion = delete(&accounts, *cloud, &half.key_id, mark, &intent.key).await?;
+                if deletion == Deletion::Scheduled {
+                    deleted.push(half.key_id);
+                }
+            }
+        }
+    }
+    Ok(deleted)
+}
+
+async fn delete(
+    accounts: &Accounts<'_>,
+    cloud: CloudName,
+    key_id: &str,
+    mark: &DeploymentId,
+    key: &KeyId,
+) -> Result<Deletion, Error> {
+    Ok(accounts.enter(cloud).await?.halves.schedule_deletion(key_id, mark, key).await?)
+}
+
+/// Looks through every account that settings name.
+async fn survey(ports: &Ports, mark: &DeploymentId, done: &mut Response) -> Result<(), Error> {
+    let mut after: Option<OrgId> = None;
+    loop {
+        let orgs = ports.orgs.orgs(after.as_ref(), PAGE).await?;
+        let Some(last) = orgs.last().cloned() else {
+            return Ok(());
+        };
+        for org in &orgs {
+            let Some(settings) = ports.settings.settings(org).await? else { continue };
+            let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), org);
+            for cloud in CloudName::ALL.into_iter().filter(|cloud| settings.names(*cloud)) {
+                let found = async { Ok::<_, Error>(accounts.enter(cloud).await?.halves.marked(mark).await?) };
+                match found.await {
+                    Ok(halves) => find_strays(ports, org, halves, done).await?,
+                    Err(error) => failed(org, &error, done),
+                }
+            }
+        }
+        after = Some(last);
+    }
+}
+
+/// Halves of neither a key, nor a creation, nor the outbox. An account may be several organisations': each half is asked about
+/// by the organisation that it is marked with, and told of once.
+async fn find_strays(
+    ports: &Ports,
+    org: &OrgId,
+    halves: Vec<MarkedHalf>,
+    done: &mut Response,
+) -> Result<(), Error> {
+    let intents: HashMap<KeyId, OrgId> =
+        ports.rows.intents(usize::MAX).await?.into_iter().map(|intent| (intent.key, intent.org)).collect();
+    for half in halves {
+        let known = match (&half.org, &half.key) {
+            (Some(owner), Some(_)) if owner != org => true,
+            (Some(owner), Some(key)) => {
+                intents.get(key) == Some(owner) || ports.keys.key(owner, key).await?.is_some()
+            }
+            _ => false,
+        };
+        if !known && !done.strays.contains(&half.key_id) {
+            tracing::warn!(half = half.key_id, "a half with this deployment's mark belongs to no key; it was left alone");
+            done.strays.push(half.key_id);
+        }
+    }
+    Ok(())
+}
+
+fn failed(what: &impl std::fmt::Display, error: &Error, done: &mut Response) {
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    tracing::error!(of = %what, %error, cause, "cleaning up at a cloud failed; it is tried again");
+    done.failed += 1;
+}
+
+/// How long a creation may take, by far.
+const OVERDUE_MILLIS: u64 = 60 * 60 * 1000;
+
+const PAGE: usize = 100;

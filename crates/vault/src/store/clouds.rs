@@ -1,0 +1,117 @@
+//! What is kept for the sake of clouds: settings, and what is to be cleaned up in the accounts that they name.
+//!
+//! Before anything is made at a provider, an intent is durable that says for which key. Making the key takes the intent away
+//! in the same transaction, so an intent that stands is a creation that did not finish, or not yet. What an ended key leaves at
+//! a provider is noted in an outbox in the transaction that ends it, and stays there until the provider has it.
+
+use async_trait::async_trait;
+
+use super::{Record, StoreError};
+use crate::{
+    Timestamp,
+    custody::{CloudName, DeploymentId},
+    id::{KeyId, OrgId},
+    settings::SettingsRecord,
+};
+
+/// Reads settings.
+#[async_trait]
+pub trait Settings: Send + Sync {
+    /// An organisation's; `None` where it has none.
+    async fn settings(&self, org: &OrgId) -> Result<Option<SettingsRecord>, StoreError>;
+
+    /// What this deployment marks with all that it makes in a cloud: the store's name for itself, random, and always the same.
+    async fn deployment(&self) -> Result<DeploymentId, StoreError>;
+}
+
+/// Changes settings.
+#[async_trait]
+pub trait SettingsWrites: Send + Sync {
+    /// The settings, on condition that those stored were saved when `replaces` says; `None` where there must be none. Where they
+    /// name an account no more, it must be one that could be cleared.
+    async fn put_settings(
+        &self,
+        settings: &SettingsRecord,
+        replaces: Option<Timestamp>,
+        record: Record,
+    ) -> Result<Saving, StoreError>;
+
+    /// Takes the settings away, on condition that no active key, no creation and no deletion rests on them. While it looks, no
+    /// creation begins.
+    async fn clear_settings(&self, org: &OrgId, record: Record) -> Result<Clearing, StoreError>;
+}
+
+/// How saving settings ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Saving {
+    /// They are durable.
+    Done,
+    /// Others are stored than were expected; nothing was written.
+    Changed,
+    /// A key rests on an account that they name no more; nothing was written.
+    InUse(KeyId),
+}
+
+/// How taking settings away ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Clearing {
+    /// They are gone.
+    Done,
+    /// There were none; nothing was written.
+    NotThere,
+    /// A key rests on them; nothing was written.
+    InUse(KeyId),
+}
+
+/// Notes what is about to be made at a provider.
+#[async_trait]
+pub trait Intents: Send + Sync {
+    /// The intent, on condition that the organisation's settings are those saved at `settings` and stay; `false` where they are
+    /// not, and then nothing is written.
+    async fn intend(&self, intent: &Intent, settings: Timestamp) -> Result<bool, StoreError>;
+}
+
+/// That a key is about to be made with the help of clouds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The organisation.
+    pub org: OrgId,
+    /// The key that is to be.
+    pub key: KeyId,
+    /// Where.
+    pub clouds: Vec<CloudName>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Cleans up at providers. Only the reconciler has this port.
+#[async_trait]
+pub trait Reconciling: Send + Sync {
+    /// Intents of all organisations, the oldest first: at most `limit`.
+    async fn intents(&self, limit: usize) -> Result<Vec<Intent>, StoreError>;
+
+    /// From now on the creation cannot be finished; `false` where it was meanwhile.
+    async fn abandon(&self, intent: &Intent) -> Result<bool, StoreError>;
+
+    /// Nothing of the abandoned creation is left.
+    async fn forget_intent(&self, intent: &Intent) -> Result<(), StoreError>;
+
+    /// Halves that are to be deleted, of all organisations: at most `limit`, those after `after`.
+    async fn outbox(&self, after: Option<&Leftover>, limit: usize) -> Result<Vec<Leftover>, StoreError>;
+
+    /// The provider has it.
+    async fn settle(&self, leftover: &Leftover) -> Result<(), StoreError>;
+}
+
+/// A half that an ended key left at a provider, and that is to be deleted there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// The organisation.
+    pub org: OrgId,
+    /// The key that ended.
+    pub key: KeyId,
+    /// Where.
+    pub cloud: CloudName,
+    /// The cloud's complete name for the half.
+    pub key_id: String,
+}
