@@ -8,8 +8,12 @@
 )]
 
 mod architecture;
+mod aws_axes;
 mod aws_kms;
+mod aws_outages;
 mod aws_permissions;
+mod aws_reconciling;
+mod aws_settings;
 mod cli_transcripts;
 mod dynamodb;
 mod embedded_vault;

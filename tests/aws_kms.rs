@@ -93,9 +93,12 @@ async fn credentials_are_kept_until_they_expire() {
     let kek = kms.make_kek().await;
     let settings = settings(&kek, Some((ROLE, "postq-1")));
     let entered_times = async |seconds: u64| {
-        kms.control(&json!({"roles": {ROLE: {"demands": "postq-1", "seconds": seconds}}, "forgetCalls": true}));
+        kms.control(
+            &json!({"roles": {ROLE: {"demands": "postq-1", "seconds": seconds}}, "forgetCalls": true}),
+        );
         let cloud = kms.cloud();
-        let (org, key) = (OrgId::generate(Timestamp::now()).unwrap(), KeyId::generate(Timestamp::now()).unwrap());
+        let (org, key) =
+            (OrgId::generate(Timestamp::now()).unwrap(), KeyId::generate(Timestamp::now()).unwrap());
         for _ in 0..4 {
             let entered = enter(cloud.as_ref(), &settings).await;
             entered.kek.generate_dek(Subject { org: &org, key: &key }).await.unwrap();
@@ -143,9 +146,18 @@ async fn a_half_carries_its_marks_and_the_narrowest_policy() {
         actions
     };
     assert_eq!(policy["Statement"].as_array().unwrap().len(), 2);
-    let vault = ["kms:DescribeKey", "kms:GetPublicKey", "kms:ListResourceTags", "kms:ScheduleKeyDeletion", "kms:Sign"];
+    let vault = [
+        "kms:DescribeKey",
+        "kms:GetPublicKey",
+        "kms:ListResourceTags",
+        "kms:ScheduleKeyDeletion",
+        "kms:Sign",
+    ];
     assert_eq!(of(ROLE), vault);
-    assert!(!of("arn:aws:iam::123456789012:root").contains(&json!("kms:Sign")), "the account signs by itself");
+    assert!(
+        !of("arn:aws:iam::123456789012:root").contains(&json!("kms:Sign")),
+        "the account signs by itself"
+    );
     // So nobody else does, not even the identity that the role is assumed by.
     let call = kms.client().sign().key_id(&arn).message(Blob::new(*b"m"));
     let refused = call.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256).send().await.unwrap_err();

@@ -11,7 +11,7 @@ use vault::{
 };
 
 use crate::{
-    local_dynamodb::{Faults, LocalDynamoDb},
+    local_dynamodb::{FAULTS, Faults, LocalDynamoDb},
     rounds::{rounds, seeds},
 };
 
@@ -66,7 +66,7 @@ async fn what_goes_wrong_on_the_way_loses_nothing_and_doubles_nothing() {
         }
         assert!(acknowledged.len() > 20, "seed {seed}: attempts are repeated where that is safe");
         let seen = faults.seen.lock().unwrap();
-        for fault in ["conflict", "throttled", "failed", "lost before", "lost after"] {
+        for fault in FAULTS {
             assert!(seen.contains(&fault), "seed {seed}: {fault} never happened");
         }
     }

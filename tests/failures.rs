@@ -43,8 +43,7 @@ async fn a_fault_and_even_a_panic_are_answered_in_the_envelope() {
     let vault = Vault::new().await;
     let key = vault.create_key("mldsa44+ed25519").await;
     for panics in [false, true] {
-        let broken =
-            Vault::new().await.with_custody(|custody| custody.pq = Arc::new(Broken { panics }));
+        let broken = Vault::new().await.with_custody(|custody| custody.pq = Arc::new(Broken { panics }));
         let (status, body) = broken.call("/v1/hybrid-keys", Some(&json!({"name": "n"}))).await;
         assert_eq!((status, &body["code"], &body["success"]), (500, &json!("internal_error"), &json!(false)));
         assert!(!body["error"].as_str().unwrap().contains("nobody foresaw"));

@@ -143,17 +143,25 @@ impl Faults {
         if dice.roll(self.odds) != 0 {
             return None;
         }
-        let fault = match dice.roll(6) {
+        let mut seen = self.seen.lock().unwrap();
+        // Each of them once, before chance decides.
+        let new = FAULTS
+            .into_iter()
+            .find(|fault| !seen.contains(fault) && (is_transaction || *fault != "conflict"));
+        let fault = new.unwrap_or_else(|| match dice.roll(6) {
             0 | 1 if is_transaction => "conflict",
             0 | 2 => "throttled",
             3 => "failed",
             4 => "lost before",
             _ => "lost after",
-        };
-        self.seen.lock().unwrap().push(fault);
+        });
+        seen.push(fault);
         Some(fault)
     }
 }
+
+/// What goes wrong on the way.
+pub(crate) const FAULTS: [&str; 5] = ["conflict", "throttled", "failed", "lost before", "lost after"];
 
 struct FaultyWay {
     way: SharedHttpClient,

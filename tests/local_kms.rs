@@ -141,7 +141,9 @@ pub(crate) fn config(url: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(aws_sdk_kms::config::BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("any", "any", None, None, "tests")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "any", "any", None, None, "tests",
+        )))
         .endpoint_url(url)
         .http_client(http_client())
         .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(

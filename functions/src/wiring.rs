@@ -45,7 +45,9 @@ pub enum WiringError {
     #[error(transparent)]
     Kek(#[from] EnvKekError),
     /// Both a ciphertext and a key in the clear.
-    #[error("set POSTQ_SIGNING_KEK_CIPHERTEXT or POSTQ_SIGNING_KEK, not both: which of them is current would be a guess")]
+    #[error(
+        "set POSTQ_SIGNING_KEK_CIPHERTEXT or POSTQ_SIGNING_KEK, not both: which of them is current would be a guess"
+    )]
     TwoKeks,
     /// Not a ciphertext, or one of a previous key without a current one.
     #[error(
@@ -505,9 +507,7 @@ impl KekSource for WrappedKeks {
 
 fn ciphertext(name: &'static str) -> Result<Option<Vec<u8>>, WiringError> {
     match variable(name).filter(|value| !value.trim().is_empty()) {
-        Some(value) => {
-            STANDARD.decode(value.trim()).map(Some).map_err(|_| WiringError::NotACiphertext(name))
-        }
+        Some(value) => STANDARD.decode(value.trim()).map(Some).map_err(|_| WiringError::NotACiphertext(name)),
         None => Ok(None),
     }
 }

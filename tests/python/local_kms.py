@@ -347,6 +347,8 @@ class Handler(BaseHTTPRequestHandler):
                 STATE.latency = change["latencyMs"] / 1000
             if "faults" in change:
                 STATE.faults = change["faults"]
+            if change.get("forgetDeleted"):
+                STATE.keys = {k: key for k, key in STATE.keys.items() if key["state"] != "PendingDeletion"}
             if change.get("forgetCalls"):
                 STATE.calls = []
         self.answer(200, "{}")
@@ -410,6 +412,9 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
+
+    def handle_error(self, _request, _address):
+        """A caller who hangs up is part of what is tested."""
 
 
 Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -34,7 +34,8 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     })?;
     stages.run("JavaScript packages", || npm::packages(sh, &wasm))?;
     stages.run("binaries", || {
-        Ok(cmd!(sh, "cargo build --locked -p server -p functions -p cli --features server/aws --bins").run()?)
+        Ok(cmd!(sh, "cargo build --locked -p server -p functions -p cli --features server/aws --bins")
+            .run()?)
     })?;
     stages.run("JavaScript tests", || npm::test(sh))?;
     stages.run("tests", || {

@@ -4,8 +4,8 @@
 //! signature from a key service and must know that it is that half's.
 
 use crate::{
-    CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, Error, MessageRepresentative, MlDsaSet, PublicKey, ecdsa_p256,
-    ed25519, ml_dsa,
+    CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, Error, MessageRepresentative, MlDsaSet, PublicKey,
+    ecdsa_p256, ed25519, ml_dsa,
 };
 
 /// Whether the signature is the key's ML-DSA half's, over M'.

@@ -7,9 +7,7 @@ use vault::{
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider, Tier},
     settings::{AwsAccount, KmsKeyArn, RoleArn, SettingsRecord},
-    store::{
-        Clearing, Hold, Intent, KeyKind, KeyRecord, Leftover, Saving, SealedRecord, Store, StoreError,
-    },
+    store::{Clearing, Hold, Intent, KeyKind, KeyRecord, Leftover, Saving, SealedRecord, Store, StoreError},
 };
 
 use crate::{
@@ -56,7 +54,10 @@ async fn settings_read_back_and_replace_only_what_was_read(store: &dyn Store) {
 
     let first = settings(store, &org.id, moment(1)).await;
     assert_eq!(first.external_id, org.external_id);
-    assert_eq!(store.put_settings(&first, Some(moment(0)), record(&org.id, 1)).await.unwrap(), Saving::Changed);
+    assert_eq!(
+        store.put_settings(&first, Some(moment(0)), record(&org.id, 1)).await.unwrap(),
+        Saving::Changed
+    );
     assert_eq!(store.settings(&org.id).await.unwrap(), None);
     assert_eq!(store.put_settings(&first, None, record(&org.id, 1)).await.unwrap(), Saving::Done);
     assert_eq!(store.settings(&org.id).await.unwrap(), Some(first.clone()));
@@ -156,10 +157,18 @@ async fn settings_that_keys_rest_on_stay(store: &dyn Store) {
     let mut without = settings(store, &org, saved.next()).await;
     (without.aws, without.default_kek) = (None, KekProvider::Env);
     let saving = store.put_settings(&without, Some(saved), record(&org, 1)).await.unwrap();
-    assert_eq!(saving, Saving::InUse(key.id.clone()), "an account that is dropped is an account that is cleared");
+    assert_eq!(
+        saving,
+        Saving::InUse(key.id.clone()),
+        "an account that is dropped is an account that is cleared"
+    );
 
     store.revoke(&store_life::tombstone(&key, 9), record(&org, 1)).await.unwrap();
-    assert_eq!(store.clear_settings(&org, record(&org, 1)).await.unwrap(), in_use, "its halves are still there");
+    assert_eq!(
+        store.clear_settings(&org, record(&org, 1)).await.unwrap(),
+        in_use,
+        "its halves are still there"
+    );
     // What failed to clear closed nothing.
     let another = remote(&org);
     intend(store, &org, &another.id, saved).await;

@@ -91,8 +91,12 @@ where
     let fault = match &error {
         SdkError::TimeoutError(_) => CloudFault::TimedOut,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => CloudFault::TimedOut,
+        // It answered, and not in its own language.
+        SdkError::ServiceError(_) if code.is_none() && status.is_none_or(|status| status < 500) => {
+            CloudFault::WrongAnswer
+        }
         SdkError::ServiceError(_) => of_code(code.as_deref().unwrap_or_default(), status.unwrap_or_default()),
-        // It answered, and not in its own language; what a proxy says of a service that is down is no such thing.
+        // What a proxy says of a service that is down is no such thing.
         SdkError::ResponseError(_) if status.is_none_or(|status| status < 500) => CloudFault::WrongAnswer,
         _ => CloudFault::Unavailable,
     };
@@ -103,7 +107,10 @@ where
 
 fn of_code(code: &str, status: u16) -> CloudFault {
     match code {
-        "ThrottlingException" | "Throttling" | "LimitExceededException" | "RequestLimitExceeded"
+        "ThrottlingException"
+        | "Throttling"
+        | "LimitExceededException"
+        | "RequestLimitExceeded"
         | "TooManyRequestsException" => CloudFault::Throttled,
         "DependencyTimeoutException" => CloudFault::TimedOut,
         "KMSInternalException" | "KeyUnavailableException" | "InternalFailure" | "ServiceUnavailable" => {

@@ -41,8 +41,14 @@ impl RemoteHalves for Account {
             return Ok(Deletion::NotOurs);
         }
         let call = kms.schedule_key_deletion().key_id(key_id).pending_window_in_days(DAYS);
-        self.ask("ScheduleKeyDeletion", key_id, call.send()).await?;
-        Ok(Deletion::Scheduled)
+        match self.ask("ScheduleKeyDeletion", key_id, call.send()).await {
+            Ok(_) => Ok(Deletion::Scheduled),
+            // A repeated call may find what the first one did, whose answer was lost.
+            Err(failed) if failed.is("KMSInvalidStateException") && self.is_going(&kms, key_id).await? => {
+                Ok(Deletion::Scheduled)
+            }
+            Err(failed) => Err(failed.into()),
+        }
     }
 
     /// A call for every key of the account, without the request's time limit: who looks through an account is in no hurry.
@@ -57,7 +63,9 @@ impl RemoteHalves for Account {
                 let marks = match tags(kms, arn).await {
                     Ok(marks) => marks,
                     // Keys of others need not be shown to the vault.
-                    Err(failed) if failed.is("AccessDeniedException") || failed.is("NotFoundException") => continue,
+                    Err(failed) if failed.is("AccessDeniedException") || failed.is("NotFoundException") => {
+                        continue;
+                    }
                     Err(failed) => return Err(failed.into()),
                 };
                 let value = |name| marks.iter().find(|tag| tag.tag_key() == name).map(Tag::tag_value);
@@ -92,14 +100,12 @@ impl Account {
         spec: KeySpec,
     ) -> Result<NewHalf, CustodyError> {
         let (org, key) = (subject.org.as_str(), subject.key.as_str());
-        let marks = [
-            (DEPLOYMENT, self.settings.deployment.as_str()),
-            (ORG, org),
-            (KEY, key),
-            (HALF, half.name()),
-        ];
-        let marks: Result<Vec<Tag>, _> =
-            marks.map(|(name, value)| Tag::builder().tag_key(name).tag_value(value).build()).into_iter().collect();
+        let marks =
+            [(DEPLOYMENT, self.settings.deployment.as_str()), (ORG, org), (KEY, key), (HALF, half.name())];
+        let marks: Result<Vec<Tag>, _> = marks
+            .map(|(name, value)| Tag::builder().tag_key(name).tag_value(value).build())
+            .into_iter()
+            .collect();
         let call = self
             .home()
             .create_key()
@@ -138,7 +144,8 @@ impl Account {
             return Err(wrong("GetPublicKey", "another key's").into());
         }
         let spki = answer.public_key.ok_or_else(|| wrong("GetPublicKey", "no key"))?.into_inner();
-        Ok(bare(&spki, spec).ok_or_else(|| wrong("GetPublicKey", "not the SubjectPublicKeyInfo of such a key"))?)
+        Ok(bare(&spki, spec)
+            .ok_or_else(|| wrong("GetPublicKey", "not the SubjectPublicKeyInfo of such a key"))?)
     }
 
     /// Whether a key is deleted, or about to be.

@@ -23,6 +23,7 @@ pub async fn open_signing_kek(
     let call = Client::from_conf(config).decrypt().ciphertext_blob(Blob::new(ciphertext));
     let call = call.encryption_context("postq:purpose", "signing-kek");
     let opened = call::judge("Decrypt of the vault's own key-encryption key", call.send().await)?;
-    let opened = Zeroizing::new(opened.plaintext.ok_or_else(|| wrong("Decrypt", "no plaintext"))?.into_inner());
+    let opened =
+        Zeroizing::new(opened.plaintext.ok_or_else(|| wrong("Decrypt", "no plaintext"))?.into_inner());
     Ok(sealed::secret_from(&opened).ok_or_else(|| wrong("Decrypt", "not 32 bytes"))?)
 }

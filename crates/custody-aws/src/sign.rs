@@ -88,7 +88,11 @@ impl PqSigner for Account {
         let mu = message.external_mu(public_key);
         let with = SigningAlgorithmSpec::MlDsaShake256;
         let signature = self.sign_by(half, mu.as_bytes(), MessageType::ExternalMu, with).await?;
-        if is_pq_half(public_key, message, &signature) { Ok(signature) } else { Err(CustodyError::OtherPublicKey) }
+        if is_pq_half(public_key, message, &signature) {
+            Ok(signature)
+        } else {
+            Err(CustodyError::OtherPublicKey)
+        }
     }
 }
 

@@ -8,7 +8,8 @@ pub mod clouds;
 pub mod data_dir;
 mod housekeeping;
 
-pub use app::{reconcile_ports, 
-    app, ledger_access, recover_ports, rewrap_ports, rotate_ledger_key_ports, seal_ports, sequencer,
+pub use app::{
+    app, ledger_access, reconcile_ports, recover_ports, rewrap_ports, rotate_ledger_key_ports, seal_ports,
+    sequencer,
 };
 pub use housekeeping::keep_house;

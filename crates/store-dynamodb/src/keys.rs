@@ -149,7 +149,13 @@ impl KeyWrites for DynamoStore {
             Refused::KeyNotActive,
         )?;
         say(&mut t, &old, KeyStatus::Superseded)?;
-        t.delete(Table::SealedHalves, &Key::alone(of_key(org, predecessor)), "", &[], Refused::NotAsExpected)?;
+        t.delete(
+            Table::SealedHalves,
+            &Key::alone(of_key(org, predecessor)),
+            "",
+            &[],
+            Refused::NotAsExpected,
+        )?;
         clouds::leave(&mut t, &left)?;
         make(&mut t, successor, sealed)?;
         clouds::finish_creation(&mut t, successor)?;

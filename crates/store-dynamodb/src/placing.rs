@@ -54,7 +54,13 @@ impl Placing for DynamoStore {
             t.make(Table::Ledger, &entry_of(org, seq), item_of(placed)?)?;
             let place = Item::from([("seq".to_owned(), number(seq))]);
             t.make(Table::Ledger, &place_of(org, &entry.id), place)?;
-            t.delete(Table::Intake, &intake::place(org.as_str(), &entry.id), "", &[], Refused::NotAsExpected)?;
+            t.delete(
+                Table::Intake,
+                &intake::place(org.as_str(), &entry.id),
+                "",
+                &[],
+                Refused::NotAsExpected,
+            )?;
             about.entry(about_type(org, placed.event_type.name())).or_default().push(seq);
             let subject = placed.subject.as_deref().map(|subject| about_subject(org, subject));
             let keys = placed.keys.iter().map(|key| about_key(org, key));

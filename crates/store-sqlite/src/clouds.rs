@@ -8,8 +8,8 @@ use vault::{
     id::{KeyId, OrgId},
     settings::SettingsRecord,
     store::{
-        Clearing, Intent, Intents, KeyRecord, Leftover, Reconciling, Record, Saving, Settings, SettingsWrites,
-        StoreError,
+        Clearing, Intent, Intents, KeyRecord, Leftover, Reconciling, Record, Saving, Settings,
+        SettingsWrites, StoreError,
     },
 };
 

@@ -5,9 +5,9 @@
 //! One connection writes, behind a lock, so a transaction never meets another; a few read, and each read sees every commit
 //! that came before it. Both run off the async threads.
 
+mod clouds;
 #[cfg(test)]
 mod conformance_tests;
-mod clouds;
 mod connection;
 mod ledger_tables;
 mod reads;

@@ -7,9 +7,7 @@ use futures::lock::Mutex;
 
 use crate::{
     Error,
-    custody::{
-        ClassicalSigner, CloudName, Custody, CustodyError, Entered, KeyEncryption, PqSigner, RootKek,
-    },
+    custody::{ClassicalSigner, CloudName, Custody, CustodyError, Entered, KeyEncryption, PqSigner, RootKek},
     id::OrgId,
     providers::{KekProvider, KeyProvider, PqProvider},
     settings::SettingsRecord,

@@ -18,9 +18,7 @@ use crate::{
     record_tag::{KekId, RecordTag},
 };
 
-pub use cloud::{
-    Cloud, CloudFault, CloudName, Deletion, DeploymentId, Entered, MarkedHalf, RemoteHalves,
-};
+pub use cloud::{Cloud, CloudFault, CloudName, Deletion, DeploymentId, Entered, MarkedHalf, RemoteHalves};
 
 /// Wraps the data keys of hybrid keys.
 #[async_trait]

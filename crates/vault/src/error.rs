@@ -121,7 +121,9 @@ pub enum Error {
         source: CustodyError,
     },
     /// The organisation has not said which account in the cloud is its own.
-    #[error("this organisation has no account of {cloud} in its settings: name it first, with `PUT /v1/vault/settings`")]
+    #[error(
+        "this organisation has no account of {cloud} in its settings: name it first, with `PUT /v1/vault/settings`"
+    )]
     NoAccount {
         /// Which.
         cloud: CloudName,

@@ -16,9 +16,7 @@ use crate::{
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider, Tier, check_combination},
     sealed::{self, HalfName, SealContext},
-    store::{
-        Hold, Intent, KekHold, KeyKind, KeyRecord, KeyStatus, SealedHalves, SealedRecord, StoreError,
-    },
+    store::{Hold, Intent, KekHold, KeyKind, KeyRecord, KeyStatus, SealedHalves, SealedRecord, StoreError},
 };
 
 /// What a new key is to be.
@@ -120,7 +118,8 @@ impl Blueprint<'_> {
     fn clouds(&self) -> Vec<CloudName> {
         let sealed = self.classical.cloud().is_none() || self.pq.cloud().is_none();
         let kek = self.kek.cloud().filter(|_| sealed);
-        let clouds: BTreeSet<_> = [kek, self.classical.cloud(), self.pq.cloud()].into_iter().flatten().collect();
+        let clouds: BTreeSet<_> =
+            [kek, self.classical.cloud(), self.pq.cloud()].into_iter().flatten().collect();
         clouds.into_iter().collect()
     }
 }

@@ -255,10 +255,12 @@ mod tests {
     #[test]
     fn a_role_is_in_the_account_of_its_key() {
         let key = KmsKeyArn::parse("arn:aws:kms:eu-central-1:123456789012:key/0a1b").unwrap();
-        let role = |account: &str| RoleArn::parse(&format!("arn:aws:iam::{account}:role/vault/signer")).unwrap();
+        let role =
+            |account: &str| RoleArn::parse(&format!("arn:aws:iam::{account}:role/vault/signer")).unwrap();
         assert!(AwsAccount::new(key.clone(), Some(role("123456789012"))).is_ok());
         assert!(AwsAccount::new(key, Some(role("210987654321"))).is_err());
-        for malformed in ["arn:aws:iam::123456789012:user/me", "arn:aws:iam:eu:123456789012:role/r", "role/r"] {
+        for malformed in ["arn:aws:iam::123456789012:user/me", "arn:aws:iam:eu:123456789012:role/r", "role/r"]
+        {
             assert!(RoleArn::parse(malformed).is_err(), "{malformed}");
         }
     }

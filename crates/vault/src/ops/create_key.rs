@@ -85,8 +85,8 @@ pub async fn create_key(
     input::name(&request.name)?;
     input::metadata(&request.metadata)?;
     let now = Timestamp::now();
-    let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org)
-        .for_making(ports.intents.as_ref());
+    let accounts =
+        Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org).for_making(ports.intents.as_ref());
     let kek = match request.kek_provider {
         Some(kek) => kek,
         None => accounts.settings().await?.map_or(KekProvider::Env, |settings| settings.default_kek),

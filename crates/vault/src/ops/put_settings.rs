@@ -180,7 +180,9 @@ async fn resting_on(
                 (key.pq.provider.cloud(), &key.pq.key_id),
             ];
             let held = held.into_iter().filter(|(holder, _)| *holder == Some(cloud));
-            halves.extend(held.filter_map(|(_, id)| id.clone()).take(TRIED_HALVES - halves.len().min(TRIED_HALVES)));
+            halves.extend(
+                held.filter_map(|(_, id)| id.clone()).take(TRIED_HALVES - halves.len().min(TRIED_HALVES)),
+            );
             if let Some(kek) = &key.kek
                 && kek.provider.cloud() == Some(cloud)
             {
@@ -207,7 +209,9 @@ impl AwsRequest {
         let role = self.role_arn.map(|role| RoleArn::parse(&role)).transpose();
         let role = role.map_err(|e| Error::invalid("aws.roleArn", e))?;
         if self.external_id.is_some_and(|sent| sent != external_id) {
-            let reason = format!("it is made by the vault and cannot be chosen: leave it out, or send `{external_id}`");
+            let reason = format!(
+                "it is made by the vault and cannot be chosen: leave it out, or send `{external_id}`"
+            );
             return Err(Error::invalid("aws.externalId", reason));
         }
         if self.region.is_some_and(|region| region != key.region()) {

@@ -183,7 +183,10 @@ async fn find_strays(
             _ => false,
         };
         if !known && !done.strays.contains(&half.key_id) {
-            tracing::warn!(half = half.key_id, "a half with this deployment's mark belongs to no key; it was left alone");
+            tracing::warn!(
+                half = half.key_id,
+                "a half with this deployment's mark belongs to no key; it was left alone"
+            );
             done.strays.push(half.key_id);
         }
     }

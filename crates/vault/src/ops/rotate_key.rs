@@ -14,9 +14,7 @@ use crate::{
     idempotency,
     providers::{KekProvider, KeyProvider, PqProvider},
     rotation::{self, Successor},
-    store::{
-        Change, Intents, KeyKind, KeyWrites, Keys, Lease, Record, Replies, SealedHalves, Settings,
-    },
+    store::{Change, Intents, KeyKind, KeyWrites, Keys, Lease, Record, Replies, SealedHalves, Settings},
 };
 
 /// What rotating touches.
@@ -79,8 +77,8 @@ pub async fn rotate_key(
         pq: request.pq_provider.unwrap_or(key.pq.provider),
     };
     let actor = caller.token.as_str();
-    let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org)
-        .for_making(ports.intents.as_ref());
+    let accounts =
+        Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org).for_making(ports.intents.as_ref());
     let prepared = rotation::prepare(&accounts, ports.sealed.as_ref(), &key, successor, actor).await;
     let (rotation, event) = match prepared {
         Ok(prepared) => prepared,

@@ -53,7 +53,9 @@ pub async fn rotate_ledger_key(ports: &Ports, org: &OrgId) -> Result<Response, E
         classical: key.classical.provider,
         pq: key.pq.provider,
     };
-    let prepared = rotation::prepare(&Accounts::none(&ports.custody), ports.sealed.as_ref(), &key, successor, WORKER).await;
+    let prepared =
+        rotation::prepare(&Accounts::none(&ports.custody), ports.sealed.as_ref(), &key, successor, WORKER)
+            .await;
     let (rotation, event) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return Err(super::why_not(ports.keys.as_ref(), &key, error).await),

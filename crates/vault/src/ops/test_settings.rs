@@ -72,7 +72,8 @@ pub async fn test_settings(ports: &Ports, caller: &Caller, request: Request) -> 
             checks.push(match put_settings::try_out(ports, caller, &settings, cloud).await {
                 Ok(()) => Check { provider, ok: true, code: None, error: None },
                 Err(error @ Error::Cloud { fault, .. }) => {
-                    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    let source =
+                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                     tracing::warn!(%error, cause = source, "settings were tried out");
                     Check { provider, ok: false, code: Some(fault.code()), error: Some(error.to_string()) }
                 }

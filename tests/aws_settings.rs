@@ -1,0 +1,167 @@
+//! An organisation's settings: tried out before they are saved, shown without a secret, and kept while keys rest on them.
+
+use serde_json::{Value, json};
+
+use crate::{
+    in_process::Vault,
+    local_kms::{LocalKms, ROLE},
+};
+
+const SETTINGS: &str = "/v1/vault/settings";
+const TEST: &str = "/v1/vault/settings/test";
+
+fn code(answer: (u16, Value)) -> (u16, String) {
+    (answer.0, answer.1["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn settings_are_saved_shown_and_cleared_and_the_ledger_tells() {
+    let kms = LocalKms::start();
+    let vault = Vault::new().await;
+    assert_eq!(vault.get(SETTINGS).await, json!(null));
+    let (vault, kek) = kms.equip(vault).await;
+    let whoami = vault.get("/v1/whoami").await;
+    let shown = vault.get(SETTINGS).await;
+    assert_eq!(shown["defaultKekProvider"], "env");
+    assert_eq!(
+        shown["aws"],
+        json!({"keyArn": kek, "roleArn": ROLE, "externalId": whoami["externalId"], "region": "eu-central-1"})
+    );
+    assert_eq!((&shown["azure"], &shown["gcp"]), (&json!(null), &json!(null)));
+
+    // What was read can be sent back; the older name of a member is understood; what it says is then the default.
+    let again = json!({"kekProvider": "aws-kms", "aws": shown["aws"]});
+    let (status, body) = vault.put(SETTINGS, &again).await;
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(vault.get(SETTINGS).await["updatedAt"], body["data"]["savedAt"]);
+    let key = vault.post("/v1/hybrid-keys", json!({"name": "by default"})).await;
+    assert_eq!((&key["kekProvider"], &key["tier"]), (&json!("aws-kms"), &json!(1)));
+
+    let (status, refused) = vault.delete(SETTINGS).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("settings_in_use")));
+    assert!(refused["error"].as_str().unwrap().contains(key["id"].as_str().unwrap()), "{refused}");
+    let dropped = vault.put(SETTINGS, &json!({"defaultKekProvider": "env"})).await;
+    assert_eq!(code(dropped), (409, "settings_in_use".into()));
+    vault.revoke(key["id"].as_str().unwrap()).await;
+    for _ in 0..2 {
+        let (status, body) = vault.delete(SETTINGS).await;
+        assert_eq!((status, &body["data"]), (200, &json!({"cleared": true})));
+    }
+    assert_eq!(vault.get(SETTINGS).await, json!(null));
+    let events = vault.events().await;
+    let changes: Vec<_> =
+        events.iter().filter(|event| event.event_type.name() == "vault.settings_changed").collect();
+    assert_eq!(changes.len(), 3, "two savings, one clearing");
+    let told = changes[1].data.to_canonical();
+    assert_eq!(
+        told,
+        format!(r#"{{"aws":{{"keyArn":"{kek}","roleArn":"{ROLE}"}},"defaultKekProvider":"aws-kms"}}"#)
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_settings_is_told_by_its_field_and_nothing_is_saved() {
+    let kms = LocalKms::start();
+    let (vault, kek) = kms.vault().await;
+    let before = vault.get(SETTINGS).await;
+    let elsewhere = "arn:aws:iam::210987654321:role/vault";
+    for (body, field) in [
+        (json!({"aws": {"keyArn": "0a1b"}}), "aws.keyArn"),
+        (json!({"aws": {"keyArn": kek.replace("key/", "alias/")}}), "aws.keyArn"),
+        (json!({"aws": {"keyArn": kek, "roleArn": "vault"}}), "aws.roleArn"),
+        (json!({"aws": {"keyArn": kek, "roleArn": elsewhere}}), "aws.roleArn"),
+        (json!({"aws": {"keyArn": kek, "roleArn": ROLE, "externalId": "mine"}}), "aws.externalId"),
+        (json!({"aws": {"keyArn": kek, "roleArn": ROLE, "region": "us-east-1"}}), "aws.region"),
+        (json!({"defaultKekProvider": "aws-kms"}), "defaultKekProvider"),
+        (json!({"defaultKekProvider": "somebody"}), "defaultKekProvider"),
+        (json!({"aws": {"keyArn": kek, "secret": "x"}}), "aws.secret"),
+    ] {
+        for refused in [vault.put(SETTINGS, &body).await, vault.call(TEST, Some(&body)).await] {
+            assert_eq!((refused.0, &refused.1["field"]), (400, &json!(field)), "{body}: {}", refused.1);
+        }
+    }
+    for (body, status, expected) in [
+        (json!({"aws": {"keyArn": kek}}), 422, "role_missing"),
+        (json!({"azure": {"vaultUrl": "https://x.vault.azure.net"}}), 501, "provider_unavailable"),
+        (json!({"gcp": {}}), 501, "provider_unavailable"),
+    ] {
+        assert_eq!(code(vault.put(SETTINGS, &body).await), (status, expected.into()), "{body}");
+    }
+    assert_eq!(vault.get(SETTINGS).await, before);
+}
+
+#[tokio::test]
+async fn settings_that_do_not_work_are_not_saved_and_a_test_says_why() {
+    let kms = LocalKms::start();
+    let (vault, kek) = kms.vault().await;
+    let external_id = vault.get("/v1/whoami").await["externalId"].clone();
+    let before = vault.get(SETTINGS).await;
+    let body = json!({"aws": {"keyArn": kek, "roleArn": ROLE}});
+    let checked = async |body: Option<&Value>| {
+        let answer = vault.call(TEST, Some(body.unwrap_or(&json!({})))).await;
+        assert_eq!(answer.0, 200, "{}", answer.1);
+        answer.1["data"]["checks"].clone()
+    };
+    assert_eq!(checked(None).await, json!([{"provider": "aws", "ok": true}]), "those that are stored");
+
+    kms.trust(ROLE, None);
+    assert_eq!(checked(Some(&body)).await[0]["code"], "role_open");
+    assert_eq!(code(vault.put(SETTINGS, &body).await), (422, "role_open".into()));
+    kms.trust(ROLE, Some("postq-of-somebody-else"));
+    assert_eq!(checked(Some(&body)).await[0]["code"], "kms_denied");
+    assert_eq!(code(vault.put(SETTINGS, &body).await), (502, "kms_denied".into()));
+    kms.trust(ROLE, external_id.as_str());
+
+    for (how, status, expected) in [
+        ("denied", 502, "kms_denied"),
+        ("throttled", 503, "kms_throttled"),
+        ("internal", 503, "kms_unavailable"),
+        ("garbage", 502, "kms_wrong_answer"),
+        ("empty", 502, "kms_wrong_answer"),
+        ("dropped", 503, "kms_unavailable"),
+    ] {
+        kms.faults(&json!([{"action": "GenerateDataKey", "how": how}]));
+        let check = checked(Some(&body)).await[0].clone();
+        assert_eq!((&check["ok"], &check["code"]), (&json!(false), &json!(expected)), "{how}: {check}");
+        assert!(check["error"].as_str().unwrap().contains("AWS KMS"), "{check}");
+        assert_eq!(code(vault.put(SETTINGS, &body).await), (status, expected.into()), "{how}");
+    }
+    kms.faults(&json!([{"action": "Decrypt", "how": "other"}]));
+    assert_eq!(code(vault.put(SETTINGS, &body).await), (502, "kms_wrong_answer".into()));
+    kms.faults(&json!([]));
+    assert_eq!(vault.get(SETTINGS).await, before);
+    assert_eq!(checked(Some(&body)).await, json!([{"provider": "aws", "ok": true}]));
+}
+
+/// A key's data key stays wrapped by the key that wrapped it, whatever is set later: so that must stay within reach.
+#[tokio::test]
+async fn settings_may_change_their_key_while_the_old_one_is_within_reach() {
+    let kms = LocalKms::start();
+    let (vault, old) = kms.vault().await;
+    let key = vault.post("/v1/hybrid-keys", json!({"name": "old", "kekProvider": "aws-kms"})).await;
+    let id = key["id"].as_str().unwrap();
+    let body = json!({"aws": {"keyArn": kms.make_kek().await, "roleArn": ROLE}});
+    let client = kms.client();
+    client.disable_key().key_id(&old).send().await.unwrap();
+    assert_eq!(code(vault.put(SETTINGS, &body).await), (502, "kms_denied".into()));
+    client.enable_key().key_id(&old).send().await.unwrap();
+    let (status, answer) = vault.put(SETTINGS, &body).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(vault.sign(id).await.0, 200, "by the key that wrapped it");
+    let client = kms.client();
+    client.disable_key().key_id(body["aws"]["keyArn"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(vault.sign(id).await.0, 200, "the new one has no part in it");
+}
+
+#[tokio::test]
+async fn settings_are_their_organisations_own() {
+    let kms = LocalKms::start();
+    let (vault, kek) = kms.vault().await;
+    let (status, other) = vault.call_as(&vault.other_token, SETTINGS, None).await;
+    assert_eq!((status, &other["data"]), (200, &json!(null)));
+    // Another organisation cannot use the role: it is under another external id.
+    let body = json!({"aws": {"keyArn": kek, "roleArn": ROLE}});
+    let (status, answer) = vault.call_as(&vault.other_token, TEST, Some(&body)).await;
+    assert_eq!(status, 200);
+    assert_eq!(answer["data"]["checks"][0]["code"], "kms_denied", "{answer}");
+}
