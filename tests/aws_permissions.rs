@@ -1,32 +1,39 @@
-//! What each operation does to which table: observed, and held against docs/aws-permissions.json, from which roles are made, and
-//! the table in docs/aws.md. `POSTQ_WRITE_SNAPSHOTS=1` writes both anew.
+//! What each operation does to which table and which keys: observed, and held against docs/aws-permissions.json, from which roles
+//! are made, and the table in docs/aws.md. `POSTQ_WRITE_SNAPSHOTS=1` writes both anew.
+//!
+//! Keys are `signing-kek`, under which the vault's own key-encryption key lies wrapped, and `customer-keys`, which are reached by
+//! assuming one of the `customer-roles`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_kms::types::DataKeySpec;
+use aws_types::SdkConfig;
 use axum::{
     Router,
     body::Body,
     http::{Request, header},
 };
-use custody_local::Kek;
+use custody_aws::open_signing_kek;
+use custody_local::{EnvKek, Kek, KekSource};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use store_dynamodb::DynamoStore;
 use tower::ServiceExt;
 use vault::{
     caller::Environment,
-    custody::Custody,
-    ops::{create_org, recover, rewrap, rotate_ledger_key},
-    store::Store,
+    custody::{Custody, CustodyError},
+    ops::{create_org, reconcile_keys, recover, rewrap, rotate_ledger_key},
+    store::{Intent, Store},
 };
 
 use crate::{
-    in_process,
     local_dynamodb::{LocalDynamoDb, Recorder},
+    local_kms::{LocalKms, ROLE},
     python::root,
 };
 
@@ -35,7 +42,9 @@ type Permissions = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 /// A deployment that is watched. Every call is by a process that was just started, so that what is asked once is asked.
 struct Watched {
     local: LocalDynamoDb,
-    custody: Arc<Custody>,
+    kms: LocalKms,
+    /// The vault's own key-encryption key as KMS wrapped it.
+    wrapped_kek: Vec<u8>,
     recorder: Arc<Recorder>,
     seen: Permissions,
     token: String,
@@ -48,8 +57,31 @@ impl Watched {
         Arc::new(DynamoStore::new(&self.local.config_recorded(self.recorder.clone()), "vault-"))
     }
 
+    /// A process's own, that has opened no key and assumed no role.
+    fn custody(&self) -> Arc<Custody> {
+        let source = WrappedKek { aws: self.kms.config(), ciphertext: self.wrapped_kek.clone() };
+        let mut custody = custody_local::custody(EnvKek::opened_on_first_use(Box::new(source)));
+        custody.clouds.push(self.kms.cloud());
+        Arc::new(custody)
+    }
+
     fn note(&mut self, operation: &str) {
         let tables = self.seen.entry(operation.to_owned()).or_default();
+        for call in self.kms.state()["calls"].as_array().unwrap() {
+            let action = call["action"].as_str().unwrap();
+            let of = match (action, &call["key"]) {
+                ("AssumeRole", _) => "customer-roles",
+                ("Decrypt", Value::Null) => "signing-kek",
+                _ => "customer-keys",
+            };
+            let actions = tables.entry(of.to_owned()).or_default();
+            actions.insert(action.to_owned());
+            if action == "CreateKey" {
+                // It is made with its tags, which takes a right of its own.
+                actions.insert("TagResource".to_owned());
+            }
+        }
+        self.kms.control(&json!({"forgetCalls": true}));
         for (table, actions) in self.recorder.take() {
             tables.entry(table).or_default().extend(actions);
         }
@@ -62,8 +94,9 @@ impl Watched {
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from(json!({"keyId": self.steady, "payload": ""}).to_string()));
-        let answer = server::app(&store, &self.custody, &[]).oneshot(request.unwrap()).await.unwrap();
+        let answer = server::app(&store, &self.custody(), &[]).oneshot(request.unwrap()).await.unwrap();
         assert_eq!(answer.status(), 200);
+        self.kms.control(&json!({"forgetCalls": true}));
     }
 
     /// The same where something waits.
@@ -74,23 +107,28 @@ impl Watched {
 
     /// Calls twice under one idempotency key where it is a POST, and notes what was asked of the tables.
     async fn call(&mut self, operation: &str, method: &str, path: &str, body: Value) -> Value {
-        let app: Router = server::app(&self.store(), &self.custody, &[]);
+        let app: Router = server::app(&self.store(), &self.custody(), &[]);
         let mut first = Value::Null;
         for time in 0..if method == "POST" { 2 } else { 1 } {
             let mut request = Request::builder().method(method).uri(path);
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+            if method == "PUT" {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+            }
             if method == "POST" {
                 let key = hex::encode(ledger::sha256(format!("{path}{body}").as_bytes()));
                 request =
                     request.header(header::CONTENT_TYPE, "application/json").header("idempotency-key", key);
             }
-            let text = if method == "POST" { body.to_string() } else { String::new() };
+            let text = if body.is_null() { String::new() } else { body.to_string() };
             let answer = app.clone().oneshot(request.body(Body::from(text)).unwrap()).await.unwrap();
             let status = answer.status().as_u16();
             let bytes = answer.into_body().collect().await.unwrap().to_bytes();
             let answer: Value = serde_json::from_slice(&bytes).unwrap();
             // The replay of a secret is refused, with its id.
-            assert!((200..300).contains(&status) || (time == 1 && status == 409), "{operation}: {answer}");
+            let fits = (200..300).contains(&status)
+                || (status == 409 && (time == 1 || operation == "clear-settings"));
+            assert!(fits, "{operation}: {answer}");
             if time == 0 {
                 first = answer;
             }
@@ -101,7 +139,7 @@ impl Watched {
 
     /// Calls what is refused.
     async fn refused(&mut self, operation: &str, path: &str, body: Value) {
-        let app: Router = server::app(&self.store(), &self.custody, &[]);
+        let app: Router = server::app(&self.store(), &self.custody(), &[]);
         let request = Request::post(path)
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header(header::CONTENT_TYPE, "application/json")
@@ -113,14 +151,33 @@ impl Watched {
     }
 }
 
-async fn observed() -> Permissions {
-    let local = LocalDynamoDb::start();
-    local.store("vault-").await;
-    let custody = in_process::custody(Kek::generate().unwrap().expose_base64().as_ref());
-    let (recorder, seen) = (Arc::new(Recorder::default()), Permissions::new());
-    let mut w = Watched { local, custody, recorder, seen, token: String::new(), steady: String::new() };
+/// The vault's own key-encryption key, as a Lambda has it.
+struct WrappedKek {
+    aws: SdkConfig,
+    ciphertext: Vec<u8>,
+}
 
-    let ports = create_org::Ports { custody: w.custody.clone(), writes: w.store() };
+#[async_trait]
+impl KekSource for WrappedKek {
+    async fn open(&self) -> Result<(Kek, Option<Kek>), CustodyError> {
+        Ok((Kek::from_bytes(open_signing_kek(&self.aws, &self.ciphertext).await?), None))
+    }
+}
+
+async fn watch() -> Watched {
+    let (local, kms) = (LocalDynamoDb::start(), LocalKms::start());
+    local.store("vault-").await;
+    let call = kms.client().generate_data_key_without_plaintext().key_id(kms.make_kek().await);
+    let call = call.key_spec(DataKeySpec::Aes256).encryption_context("postq:purpose", "signing-kek");
+    let wrapped_kek = call.send().await.unwrap().ciphertext_blob.unwrap().into_inner();
+    kms.control(&json!({"forgetCalls": true}));
+    let (recorder, seen) = (Arc::new(Recorder::default()), Permissions::new());
+    Watched { local, kms, wrapped_kek, recorder, seen, token: String::new(), steady: String::new() }
+}
+
+async fn observed() -> Permissions {
+    let mut w = watch().await;
+    let ports = create_org::Ports { custody: w.custody(), writes: w.store() };
     let request = create_org::Request { name: "org".into(), environment: Environment::Live, token: None };
     let made = create_org::create_org(&ports, request).await.unwrap();
     w.token = made.token.expose().to_owned();
@@ -179,7 +236,7 @@ async fn observed() -> Permissions {
         orgs: store.clone(),
         keys: store.clone(),
         sealed: store.clone(),
-        custody: w.custody.clone(),
+        custody: w.custody(),
         writes: store,
     };
     rotate_ledger_key::rotate_ledger_key(&ports, &made.org).await.unwrap();
@@ -189,7 +246,8 @@ async fn observed() -> Permissions {
     server::sequencer(&w.store()).sequence(&made.org).await.unwrap();
     w.note("sequence-events");
 
-    let rewrap = rewrap::Ports { custody: w.custody.clone(), rows: w.store() };
+    let kept = in_clouds(&mut w, &made.org).await;
+    let rewrap = rewrap::Ports { custody: w.custody(), rows: w.store() };
     let key = w.store().key(&made.org, &next.parse().unwrap()).await.unwrap().unwrap();
     w.recorder.take();
     w.store().rewrap(&key, &key).await.unwrap();
@@ -206,10 +264,10 @@ async fn observed() -> Permissions {
 
     // A key of which the restored table has forgotten that it was revoked.
     let remembered = [
-        ("pk", format!("{}#{}", made.org, w.steady)),
+        ("pk", format!("{}#{kept}", made.org)),
         ("sk", "-".to_owned()),
         ("org", made.org.to_string()),
-        ("key_id", w.steady.clone()),
+        ("key_id", kept),
         ("fingerprint", String::new()),
     ];
     let remembered = remembered.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
@@ -224,6 +282,73 @@ async fn observed() -> Permissions {
     w.note("recover");
     w.seen.insert("not-found".to_owned(), BTreeMap::new());
     w.seen
+}
+
+/// What keys that a cloud has a part in add to it.
+async fn in_clouds(w: &mut Watched, org: &vault::id::OrgId) -> String {
+    let external_id = w.store().org(org).await.unwrap().unwrap().external_id;
+    w.recorder.take();
+    w.kms.trust(ROLE, Some(&external_id));
+    let settings = json!({"aws": {"keyArn": w.kms.make_kek().await, "roleArn": ROLE}});
+    w.kms.control(&json!({"forgetCalls": true}));
+    let path = "/v1/vault/settings";
+    w.call("put-settings", "PUT", path, settings.clone()).await;
+    w.call("get-settings", "GET", path, Value::Null).await;
+    let keys = "/v1/hybrid-keys";
+    let mut made = Vec::new();
+    for (kek, classical, pq) in [
+        ("aws-kms", "postq-managed", "postq-managed"),
+        ("env", "aws-kms", "aws-kms"),
+        ("aws-kms", "aws-kms", "postq-managed"),
+    ] {
+        let body = json!({"name": classical, "kekProvider": kek, "keyProvider": classical, "pqProvider": pq});
+        let key = w.call("create-key", "POST", keys, body).await["id"].as_str().unwrap().to_owned();
+        w.call("sign", "POST", "/v1/sign", json!({"keyId": key, "payload": ""})).await;
+        made.push(key);
+    }
+    w.call("put-settings", "PUT", path, settings.clone()).await;
+    w.call("test-settings", "POST", &format!("{path}/test"), json!({})).await;
+    w.call("test-settings", "POST", &format!("{path}/test"), settings.clone()).await;
+    for key in &mut made {
+        let next = w.call("rotate-key", "POST", &format!("{keys}/{key}/rotate"), json!({})).await;
+        *key = next["id"].as_str().unwrap().to_owned();
+    }
+    for key in &made {
+        w.call("revoke-key", "DELETE", &format!("{keys}/{key}"), Value::Null).await;
+    }
+    die_creating(w, org).await;
+    reconcile(w, 6).await;
+    w.call("put-settings", "PUT", path, json!({})).await;
+    w.call("clear-settings", "DELETE", path, Value::Null).await;
+
+    w.call("put-settings", "PUT", path, settings).await;
+    let body = json!({"name": "kept", "keyProvider": "aws-kms", "pqProvider": "aws-kms"});
+    let kept = w.call("create-key", "POST", keys, body).await["id"].as_str().unwrap().to_owned();
+    reconcile(w, 0).await;
+    w.call("clear-settings", "DELETE", path, Value::Null).await;
+    die_creating(w, org).await;
+    kept
+}
+
+/// A creation dies, an hour ago.
+async fn die_creating(w: &Watched, org: &vault::id::OrgId) {
+    let unfinished = Intent {
+        org: org.clone(),
+        key: vault::id::KeyId::generate(vault::Timestamp::now()).unwrap(),
+        clouds: vec![vault::custody::CloudName::Aws],
+        since: vault::Timestamp::from_millis(1).unwrap(),
+    };
+    let saved = w.store().settings(org).await.unwrap().unwrap().updated_at;
+    assert!(w.store().intend(&unfinished, saved).await.unwrap());
+    w.recorder.take();
+}
+
+async fn reconcile(w: &mut Watched, deleted: usize) {
+    let ports = server::reconcile_ports(&w.store(), &w.custody());
+    let request = reconcile_keys::Request { now: vault::Timestamp::now(), survey: true };
+    let done = reconcile_keys::reconcile_keys(&ports, request).await.unwrap();
+    assert_eq!((done.deleted.len(), done.failed), (deleted, 0), "{done:?}");
+    w.note("reconcile-keys");
 }
 
 /// What `sign` does about a signature whose key was revoked meanwhile.
@@ -265,7 +390,7 @@ async fn give_up(w: &Watched, org: &vault::id::OrgId) {
 }
 
 fn rows(permissions: &Permissions) -> String {
-    let mut rows = String::from("| operation | table: actions |\n|---|---|\n");
+    let mut rows = String::from("| operation | table or keys: actions |\n|---|---|\n");
     for (operation, tables) in permissions {
         let tables: Vec<String> = tables
             .iter()

@@ -237,6 +237,7 @@ async fn every_other_lambda_has_its_route() {
         ("key-lineage", format!("/v1/hybrid-keys/{id}/lineage")),
         ("api-tokens", "/v1/api-tokens".to_owned()),
         ("usage", "/v1/usage".to_owned()),
+        ("get-settings", "/v1/vault/settings".to_owned()),
         ("read-ledger", "/v1/ledger/entries".to_owned()),
         ("read-ledger", "/v1/ledger/checkpoints/latest".to_owned()),
         ("not-found", "/v1/nothing".to_owned()),

@@ -85,17 +85,17 @@ export class Http {
     let body: string | undefined;
     if (method === "POST") {
       headers["idempotency-key"] = options.idempotencyKey ?? `sdk-${randomName()}`;
-      if (call.body !== undefined) {
-        headers["content-type"] = "application/json";
-        body = JSON.stringify(call.body);
-      }
+    }
+    if (call.body !== undefined) {
+      headers["content-type"] = "application/json";
+      body = JSON.stringify(call.body);
     }
     const request: RequestInit = { method, headers, redirect: "manual" };
     if (body !== undefined) request.body = body;
 
     const retries = options.maxRetries ?? this.#maxRetries;
     for (let attempt = 0; ; attempt += 1) {
-      // Reads, deletions of what has an id, and POSTs with an idempotency key: every one of them may be sent again.
+      // Reads, deletions of what has an id, PUTs of something whole, and POSTs with an idempotency key: every one of them may be sent again.
       const outcome = await this.#attempt(url, request, options);
       if (!(outcome instanceof PostQError)) return outcome as Success<Id>;
       if (attempt >= retries || !isTransient(outcome)) throw outcome;

@@ -5,6 +5,7 @@ export type { List, Page } from "./pages.js";
 export type { HybridKeys } from "./hybrid-keys.js";
 export type { Ledger } from "./ledger.js";
 export type { Tokens } from "./tokens.js";
+export type { Settings, Vault } from "./vault.js";
 export { OPERATIONS } from "./operations.js";
 export {
   PostQAuthenticationError,
@@ -23,7 +24,10 @@ export type {
   ApiToken,
   AppendRequest,
   AuditRow,
+  AwsSettings,
+  AwsSettingsRequest,
   Bundle,
+  ClearSettingsResponse,
   ConsistencyProof,
   CreateKeyRequest,
   CreateTokenRequest,
@@ -38,15 +42,21 @@ export type {
   LedgerEntry,
   Lineage,
   PqProvider,
+  PutSettingsRequest,
+  PutSettingsResponse,
   Receipt,
   RevokeKeyResponse,
   RevokedToken,
   RotateKeyRequest,
   Scope,
   SealResponse,
+  SettingsCheck,
   SignResponse,
   SignatureEncoding,
+  TestSettingsRequest,
+  TestSettingsResponse,
   UsageResponse,
+  VaultSettings,
   VerifyResponse,
   WhoamiResponse,
 } from "./schema.js";

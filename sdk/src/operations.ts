@@ -5,9 +5,11 @@ import type { operations } from "./schema.js";
 
 export const OPERATIONS = {
   appendLedgerEntry: ["POST", "/v1/ledger/entries"],
+  clearSettings: ["DELETE", "/v1/vault/settings"],
   createApiToken: ["POST", "/v1/api-tokens"],
   createKey: ["POST", "/v1/hybrid-keys"],
   getKey: ["GET", "/v1/hybrid-keys/{id}"],
+  getSettings: ["GET", "/v1/vault/settings"],
   health: ["GET", "/health"],
   healthV1: ["GET", "/v1/health"],
   keyAudit: ["GET", "/v1/hybrid-keys/{id}/audit"],
@@ -21,16 +23,18 @@ export const OPERATIONS = {
   listApiTokens: ["GET", "/v1/api-tokens"],
   listKeys: ["GET", "/v1/hybrid-keys"],
   publicKey: ["GET", "/v1/hybrid-keys/{id}/public-key"],
+  putSettings: ["PUT", "/v1/vault/settings"],
   receipt: ["GET", "/v1/receipts/{eventId}"],
   revokeApiToken: ["DELETE", "/v1/api-tokens/{id}"],
   revokeKey: ["DELETE", "/v1/hybrid-keys/{id}"],
   rotateKey: ["POST", "/v1/hybrid-keys/{id}/rotate"],
   sealLedger: ["POST", "/v1/ledger/seal"],
   sign: ["POST", "/v1/sign"],
+  testSettings: ["POST", "/v1/vault/settings/test"],
   usage: ["GET", "/v1/usage"],
   verify: ["POST", "/v1/verify"],
   whoami: ["GET", "/v1/whoami"],
-} as const satisfies Record<keyof operations, readonly ["GET" | "POST" | "DELETE", string]>;
+} as const satisfies Record<keyof operations, readonly ["GET" | "POST" | "PUT" | "DELETE", string]>;
 
 export type OperationId = keyof operations;
 

@@ -6,6 +6,7 @@ import { Ledger } from "./ledger.js";
 import type { Data } from "./operations.js";
 import type { Algorithm, SignRequest, SignResponse, VerifyRequest, VerifyResponse, WhoamiResponse } from "./schema.js";
 import { Tokens } from "./tokens.js";
+import { Vault } from "./vault.js";
 
 /** Bytes, or base64 (RFC 4648 §4, padded) as the API takes it. */
 export type BytesOrBase64 = Uint8Array | string;
@@ -71,6 +72,7 @@ export class PostQ {
   readonly hybridKeys: HybridKeys;
   readonly ledger: Ledger;
   readonly tokens: Tokens;
+  readonly vault: Vault;
   readonly #http: Http;
 
   constructor(options: PostQOptions) {
@@ -78,6 +80,7 @@ export class PostQ {
     this.hybridKeys = new HybridKeys(this.#http);
     this.ledger = new Ledger(this.#http);
     this.tokens = new Tokens(this.#http);
+    this.vault = new Vault(this.#http);
   }
 
   /** Signs with both halves. Scope `sign`. */

@@ -402,6 +402,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/vault/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the organisation's settings
+         * @description `data` is null where nothing is set.
+         */
+        get: operations["getSettings"];
+        /**
+         * Save the organisation's settings
+         * @description They are tried out first: each account is entered, refused where it could be entered without the external id, and its key
+         *     wraps and opens; every wrapping key that keys rest on must be within reach. What is left out is not set any more.
+         */
+        put: operations["putSettings"];
+        post?: never;
+        /**
+         * Take the organisation's settings away
+         * @description Refused while an unrevoked key rests on them, or a half is still to be deleted by them.
+         */
+        delete: operations["clearSettings"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vault/settings/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try settings out
+         * @description Those in the body, or without a body those that are stored. Nothing is saved, and what an account refuses is part of the
+         *     answer.
+         */
+        post: operations["testSettings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/verify": {
         parameters: {
             query?: never;
@@ -503,6 +553,34 @@ export interface components {
             /** @description For a check, whether the signature held; else null. */
             verified?: boolean | null;
         };
+        /** @description The AWS account. */
+        AwsSettings: {
+            /** @description What the role's trust policy must demand as `sts:ExternalId`. The vault made it; it cannot be chosen. */
+            externalId: string;
+            /** @description The symmetric key that wraps data keys, `arn:aws:kms:REGION:ACCOUNT:key/ID`. Halves are made in its account and region. */
+            keyArn: string;
+            /** @description The key's region. */
+            region: string;
+            /** @description The role by which the account is entered; null where the deployment serves one organisation and uses its own identity. */
+            roleArn?: string | null;
+        };
+        /** @description The AWS account to be. */
+        AwsSettingsRequest: {
+            /** @description May be sent back as it was read; it cannot be chosen. */
+            externalId?: string | null;
+            /**
+             * @description The symmetric key that is to wrap data keys, `arn:aws:kms:REGION:ACCOUNT:key/ID`; an alias is refused, because it can be
+             *     moved to another key.
+             */
+            keyArn: string;
+            /** @description The key's region; any other is refused. */
+            region?: string | null;
+            /**
+             * @description The role by which the account is to be entered, `arn:aws:iam::ACCOUNT:role/NAME`. Only a deployment that serves a single
+             *     organisation does without.
+             */
+            roleArn?: string | null;
+        };
         /** @description All that a verifier needs offline, whole or a range. */
         Bundle: {
             /** @description All checkpoints, oldest first; of a range, the one that its hashes lead to. */
@@ -547,6 +625,11 @@ export interface components {
              * @description The last one's.
              */
             until: number;
+        };
+        /** @description That there are no settings. */
+        ClearSettingsResponse: {
+            /** @description True. */
+            cleared: boolean;
         };
         /** @description That a smaller tree is a beginning of a larger one. */
         ConsistencyProof: {
@@ -1024,6 +1107,20 @@ export interface components {
             /** @description The composite public key, a JSON string. */
             publicKey: string;
         };
+        /** @description Settings to be. */
+        PutSettingsRequest: {
+            aws?: components["schemas"]["AwsSettingsRequest"] | null;
+            /** @description The Azure account: not part of this version. */
+            azure?: Record<string, never> | null;
+            defaultKekProvider?: components["schemas"]["KekProvider"] | null;
+            /** @description The Google Cloud account: not part of this version. */
+            gcp?: Record<string, never> | null;
+        };
+        /** @description That settings are saved. */
+        PutSettingsResponse: {
+            /** @description RFC 3339 UTC with milliseconds. */
+            savedAt: string;
+        };
         /** @description The evidence for one signature. It verifies offline once the signature is put in. */
         Receipt: {
             /** @description The `signature.issued` entry. */
@@ -1080,6 +1177,20 @@ export interface components {
         SealResponse: components["schemas"]["LedgerCheckpoint"] & {
             /** @description Whether this call made it; not where nothing happened since the last one. */
             fresh: boolean;
+        };
+        /** @description What came of one account. */
+        SettingsCheck: {
+            /**
+             * @description Why not, as saving would answer: `kms_denied`, `role_open`, `role_missing`, `kms_throttled`, `kms_unavailable`,
+             *     `kms_timeout` or `kms_wrong_answer`.
+             */
+            code?: string | null;
+            /** @description The same as a sentence, with who can mend it. */
+            error?: string | null;
+            /** @description Whether it can be used, and every wrapping key that keys rest on is within reach. */
+            ok: boolean;
+            /** @description `aws`, `azure` or `gcp`. */
+            provider: string;
         };
         /**
          * @description An encoding of composite signatures. It is named, never guessed.
@@ -1171,6 +1282,16 @@ export interface components {
                  * @description 1
                  */
                 version: number;
+            };
+            /** @description Always true. */
+            success: boolean;
+        };
+        /** @description Success with data. */
+        Success_ClearSettingsResponse: {
+            /** @description That there are no settings. */
+            data: {
+                /** @description True. */
+                cleared: boolean;
             };
             /** @description Always true. */
             success: boolean;
@@ -1318,6 +1439,22 @@ export interface components {
             success: boolean;
         };
         /** @description Success with data. */
+        Success_Option_VaultSettings: {
+            data: null | {
+                aws?: components["schemas"]["AwsSettings"] | null;
+                /** @description The Azure account; null where there is none. */
+                azure?: Record<string, never> | null;
+                /** @description Who wraps the data keys of keys that do not say. */
+                defaultKekProvider: components["schemas"]["KekProvider"];
+                /** @description The Google Cloud account; null where there is none. */
+                gcp?: Record<string, never> | null;
+                /** @description When they were saved, RFC 3339 UTC with milliseconds. */
+                updatedAt: string;
+            };
+            /** @description Always true. */
+            success: boolean;
+        };
+        /** @description Success with data. */
         Success_PublicKeyData: {
             /** @description A public key as JSON. */
             data: {
@@ -1329,6 +1466,16 @@ export interface components {
                 id: string;
                 /** @description The composite public key, a JSON string. */
                 publicKey: string;
+            };
+            /** @description Always true. */
+            success: boolean;
+        };
+        /** @description Success with data. */
+        Success_PutSettingsResponse: {
+            /** @description That settings are saved. */
+            data: {
+                /** @description RFC 3339 UTC with milliseconds. */
+                savedAt: string;
             };
             /** @description Always true. */
             success: boolean;
@@ -1425,6 +1572,16 @@ export interface components {
             success: boolean;
         };
         /** @description Success with data. */
+        Success_TestSettingsResponse: {
+            /** @description What came of it. */
+            data: {
+                /** @description One check for each account; none where none is named. */
+                checks: components["schemas"]["SettingsCheck"][];
+            };
+            /** @description Always true. */
+            success: boolean;
+        };
+        /** @description Success with data. */
         Success_UsageResponse: {
             /** @description What an organisation uses. */
             data: {
@@ -1508,6 +1665,20 @@ export interface components {
             /** @description `postq-vault/succession/v1` */
             type: string;
         };
+        /** @description Settings to be, or nothing at all for those that are stored. */
+        TestSettingsRequest: {
+            aws?: components["schemas"]["AwsSettingsRequest"] | null;
+            /** @description As in `PUT /v1/vault/settings`. */
+            azure?: Record<string, never> | null;
+            defaultKekProvider?: components["schemas"]["KekProvider"] | null;
+            /** @description As in `PUT /v1/vault/settings`. */
+            gcp?: Record<string, never> | null;
+        };
+        /** @description What came of it. */
+        TestSettingsResponse: {
+            /** @description One check for each account; none where none is named. */
+            checks: components["schemas"]["SettingsCheck"][];
+        };
         /**
          * Format: int32
          * @description How little of a key is in the vault's hands, 0 to 3.
@@ -1519,6 +1690,18 @@ export interface components {
             keys: components["schemas"]["KeyCount"][];
             /** @description How many signatures were committed on each day that had any, oldest first. */
             signatures: components["schemas"]["DayCount"][];
+        };
+        /** @description Settings as the API shows them. */
+        VaultSettings: {
+            aws?: components["schemas"]["AwsSettings"] | null;
+            /** @description The Azure account; null where there is none. */
+            azure?: Record<string, never> | null;
+            /** @description Who wraps the data keys of keys that do not say. */
+            defaultKekProvider: components["schemas"]["KekProvider"];
+            /** @description The Google Cloud account; null where there is none. */
+            gcp?: Record<string, never> | null;
+            /** @description When they were saved, RFC 3339 UTC with milliseconds. */
+            updatedAt: string;
         };
         /** @description What to check. Exactly one of `payload` and `prehash`, and exactly one of `keyId` and `publicKey`. */
         VerifyRequest: {
@@ -1592,8 +1775,11 @@ export type Algorithm = components['schemas']['Algorithm'];
 export type ApiToken = components['schemas']['ApiToken'];
 export type AppendRequest = components['schemas']['AppendRequest'];
 export type AuditRow = components['schemas']['AuditRow'];
+export type AwsSettings = components['schemas']['AwsSettings'];
+export type AwsSettingsRequest = components['schemas']['AwsSettingsRequest'];
 export type Bundle = components['schemas']['Bundle'];
 export type BundleRange = components['schemas']['BundleRange'];
+export type ClearSettingsResponse = components['schemas']['ClearSettingsResponse'];
 export type ConsistencyProof = components['schemas']['ConsistencyProof'];
 export type CreateKeyRequest = components['schemas']['CreateKeyRequest'];
 export type CreateTokenRequest = components['schemas']['CreateTokenRequest'];
@@ -1626,6 +1812,8 @@ export type PageLedgerEntry = components['schemas']['Page_LedgerEntry'];
 export type Pagination = components['schemas']['Pagination'];
 export type PqProvider = components['schemas']['PqProvider'];
 export type PublicKeyData = components['schemas']['PublicKeyData'];
+export type PutSettingsRequest = components['schemas']['PutSettingsRequest'];
+export type PutSettingsResponse = components['schemas']['PutSettingsResponse'];
 export type Receipt = components['schemas']['Receipt'];
 export type RevokedToken = components['schemas']['RevokedToken'];
 export type RevokeKeyResponse = components['schemas']['RevokeKeyResponse'];
@@ -1633,11 +1821,13 @@ export type RotateKeyRequest = components['schemas']['RotateKeyRequest'];
 export type Scope = components['schemas']['Scope'];
 export type SealRequest = components['schemas']['SealRequest'];
 export type SealResponse = components['schemas']['SealResponse'];
+export type SettingsCheck = components['schemas']['SettingsCheck'];
 export type SignatureEncoding = components['schemas']['SignatureEncoding'];
 export type SigningKey = components['schemas']['SigningKey'];
 export type SignRequest = components['schemas']['SignRequest'];
 export type SignResponse = components['schemas']['SignResponse'];
 export type SuccessBundle = components['schemas']['Success_Bundle'];
+export type SuccessClearSettingsResponse = components['schemas']['Success_ClearSettingsResponse'];
 export type SuccessConsistencyProof = components['schemas']['Success_ConsistencyProof'];
 export type SuccessCreateTokenResponse = components['schemas']['Success_CreateTokenResponse'];
 export type SuccessHealth = components['schemas']['Success_Health'];
@@ -1646,20 +1836,26 @@ export type SuccessKeyWithPublicKey = components['schemas']['Success_KeyWithPubl
 export type SuccessLedgerEntry = components['schemas']['Success_LedgerEntry'];
 export type SuccessLineage = components['schemas']['Success_Lineage'];
 export type SuccessOptionLedgerCheckpoint = components['schemas']['Success_Option_LedgerCheckpoint'];
+export type SuccessOptionVaultSettings = components['schemas']['Success_Option_VaultSettings'];
 export type SuccessPublicKeyData = components['schemas']['Success_PublicKeyData'];
+export type SuccessPutSettingsResponse = components['schemas']['Success_PutSettingsResponse'];
 export type SuccessReceipt = components['schemas']['Success_Receipt'];
 export type SuccessRevokedToken = components['schemas']['Success_RevokedToken'];
 export type SuccessRevokeKeyResponse = components['schemas']['Success_RevokeKeyResponse'];
 export type SuccessSealResponse = components['schemas']['Success_SealResponse'];
 export type SuccessSignResponse = components['schemas']['Success_SignResponse'];
+export type SuccessTestSettingsResponse = components['schemas']['Success_TestSettingsResponse'];
 export type SuccessUsageResponse = components['schemas']['Success_UsageResponse'];
 export type SuccessVerifyResponse = components['schemas']['Success_VerifyResponse'];
 export type SuccessWhoamiResponse = components['schemas']['Success_WhoamiResponse'];
 export type Succession = components['schemas']['Succession'];
 export type SuccessionParty = components['schemas']['SuccessionParty'];
 export type SuccessionStatement = components['schemas']['SuccessionStatement'];
+export type TestSettingsRequest = components['schemas']['TestSettingsRequest'];
+export type TestSettingsResponse = components['schemas']['TestSettingsResponse'];
 export type Tier = components['schemas']['Tier'];
 export type UsageResponse = components['schemas']['UsageResponse'];
+export type VaultSettings = components['schemas']['VaultSettings'];
 export type VerifyRequest = components['schemas']['VerifyRequest'];
 export type VerifyResponse = components['schemas']['VerifyResponse'];
 export type WhoamiResponse = components['schemas']['WhoamiResponse'];
@@ -1870,7 +2066,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_KeyWithPublicKey"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, unsupported_combination, provider_unavailable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, unsupported_combination, provider_unavailable, settings_missing, settings_changed, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2075,7 +2271,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_KeyWithPublicKey"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, unsupported_combination, provider_unavailable, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, unsupported_combination, provider_unavailable, settings_missing, settings_changed, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2410,7 +2606,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_SignResponse"];
                 };
             };
-            /** @description invalid_request, reserved_context, payload_too_large, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, idempotency_mismatch, idempotency_in_progress, key_integrity, store_unavailable, store_restored. */
+            /** @description invalid_request, reserved_context, payload_too_large, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, idempotency_mismatch, idempotency_in_progress, key_integrity, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2443,6 +2639,130 @@ export interface operations {
                 };
             };
             /** @description invalid_request, unauthenticated, missing_scope, store_unavailable, store_restored. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings, or null. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Success_Option_VaultSettings"];
+                };
+            };
+            /** @description unauthenticated, missing_scope, store_unavailable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    putSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutSettingsRequest"];
+            };
+        };
+        responses: {
+            /** @description They are saved. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Success_PutSettingsResponse"];
+                };
+            };
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, provider_unavailable, role_missing, role_open, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, settings_in_use, settings_changed, store_unavailable, store_restored. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    clearSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There are none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Success_ClearSettingsResponse"];
+                };
+            };
+            /** @description unauthenticated, missing_scope, settings_in_use, store_unavailable, store_restored. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    testSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TestSettingsRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description What came of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Success_TestSettingsResponse"];
+                };
+            };
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, provider_unavailable, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;

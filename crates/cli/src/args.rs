@@ -43,6 +43,9 @@ pub(crate) enum Command {
     /// API tokens
     #[command(subcommand)]
     Tokens(Tokens),
+    /// The organisation's vault
+    #[command(subcommand)]
+    Vault(Vault),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -409,4 +412,36 @@ pub(crate) enum Tokens {
         /// apk_…
         id: String,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Vault {
+    /// Which accounts of your own the vault uses
+    #[command(subcommand)]
+    Settings(Settings),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Settings {
+    /// Show them
+    Show,
+    /// Try settings out and save them; what is left out is not set any more
+    Put(Accounts),
+    /// Take them away, unless keys rest on them
+    Clear,
+    /// Try settings out and save nothing; without options, those that are saved. Exits with 2 where an account does not work
+    Test(Accounts),
+}
+
+#[derive(Args)]
+pub(crate) struct Accounts {
+    /// Who wraps the data keys of keys that do not say: env or aws-kms
+    #[arg(long, value_name = "PROVIDER")]
+    pub(crate) default_kek_provider: Option<String>,
+    /// The symmetric key of AWS KMS that wraps data keys, arn:aws:kms:REGION:ACCOUNT:key/ID
+    #[arg(long, value_name = "ARN")]
+    pub(crate) aws_key: Option<String>,
+    /// The role by which its account is entered; its trust policy must demand the external id that `postq auth status` shows
+    #[arg(long, value_name = "ARN", requires = "aws_key")]
+    pub(crate) aws_role: Option<String>,
 }

@@ -7,6 +7,7 @@ mod receipt;
 mod sign;
 mod tokens;
 mod trust;
+mod vault;
 mod verify;
 
 use clap::CommandFactory;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Outcome> {
         Command::Receipt(command) => receipt::run(command, &vault, output),
         Command::Trust(command) => trust::run(command, output),
         Command::Tokens(command) => tokens::run(command, &vault, output),
+        Command::Vault(command) => vault::run(command, &vault, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "postq", &mut script);

@@ -169,6 +169,14 @@ impl Client {
         Ok(data(self.call(&Method::POST, path, &[], Some(body), Some(&key))?))
     }
 
+    /// Puts something whole in place of what was there. Gives what stands in `data`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn put(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
+        Ok(data(self.call(&Method::PUT, path, &[], Some(body), None)?))
+    }
+
     /// Ends what has an id. Gives what stands in `data`.
     ///
     /// # Errors

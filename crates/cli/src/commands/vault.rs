@@ -1,0 +1,88 @@
+//! `postq vault settings`: which accounts of the organisation's own the vault uses.
+
+use serde_json::{Value, json};
+
+use crate::{
+    Outcome,
+    args::{self, Accounts, Settings},
+    output::{self, Output, shown},
+};
+
+pub(crate) fn run(command: args::Vault, vault: &super::Vault, output: Output) -> anyhow::Result<Outcome> {
+    let args::Vault::Settings(command) = command;
+    let client = vault.client()?;
+    match command {
+        Settings::Show => show(&client.get(&SETTINGS, &[])?, output),
+        Settings::Put(accounts) => {
+            let saved = client.put(&SETTINGS, &body(&accounts))?;
+            output.value(&shown(&saved["savedAt"]), &saved)?;
+            Ok(Outcome::Done)
+        }
+        Settings::Clear => {
+            let cleared = client.delete(&SETTINGS)?;
+            output.value("cleared", &cleared)?;
+            Ok(Outcome::Done)
+        }
+        Settings::Test(accounts) => {
+            let answer = client.post(&["v1", "vault", "settings", "test"], &body(&accounts))?;
+            checked(&answer, output)
+        }
+    }
+}
+
+fn show(settings: &Value, output: Output) -> anyhow::Result<Outcome> {
+    if settings.is_null() && !output.json {
+        anstream::eprintln!("nothing is set; every key is wrapped and held by the vault itself");
+        return Ok(Outcome::Done);
+    }
+    let aws = &settings["aws"];
+    let facts = [
+        ("default KEK", shown(&settings["defaultKekProvider"])),
+        ("AWS key", shown(&aws["keyArn"])),
+        ("AWS role", shown(&aws["roleArn"])),
+        ("external id", shown(&aws["externalId"])),
+        ("saved", shown(&settings["updatedAt"])),
+    ];
+    output.facts(&facts, settings)?;
+    Ok(Outcome::Done)
+}
+
+/// A check says of an account whether it works: one that does not is what a script asked about.
+fn checked(answer: &Value, output: Output) -> anyhow::Result<Outcome> {
+    let checks: Vec<Value> = answer["checks"].as_array().cloned().unwrap_or_default();
+    if output.json {
+        output.value("", answer)?;
+    } else if checks.is_empty() {
+        anstream::eprintln!("no account is named, so there is nothing to try");
+    }
+    let mut outcome = Outcome::Done;
+    for check in &checks {
+        let ok = check["ok"] == json!(true);
+        if !ok {
+            outcome = Outcome::DoesNotVerify;
+        }
+        if !output.json {
+            let word = if ok { output::good("works") } else { output::bad("does not work") };
+            let why = shown(&check["error"]);
+            anstream::println!("{}\t{word}{}{why}", shown(&check["provider"]), if ok { "" } else { ": " });
+        }
+    }
+    Ok(outcome)
+}
+
+/// Nothing at all stands for what is saved, where it is tried out.
+fn body(accounts: &Accounts) -> Value {
+    let mut body = json!({});
+    if let Some(provider) = &accounts.default_kek_provider {
+        body["defaultKekProvider"] = json!(provider);
+    }
+    if let Some(key) = &accounts.aws_key {
+        body["aws"] = json!({"keyArn": key});
+        if let Some(role) = &accounts.aws_role {
+            body["aws"]["roleArn"] = json!(role);
+        }
+    }
+    body
+}
+
+const SETTINGS: [&str; 3] = ["v1", "vault", "settings"];
