@@ -34,6 +34,7 @@ mod ledger_documents;
 mod local_dynamodb;
 mod local_kms;
 mod made_up_evidence;
+mod ministack;
 mod ml_dsa_engines;
 mod npm_vectors;
 mod openapi;

@@ -10,7 +10,7 @@ use crate::{
 const SETTINGS: &str = "/v1/vault/settings";
 const TEST: &str = "/v1/vault/settings/test";
 
-fn code(answer: (u16, Value)) -> (u16, String) {
+fn code(answer: &(u16, Value)) -> (u16, String) {
     (answer.0, answer.1["code"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -41,7 +41,7 @@ async fn settings_are_saved_shown_and_cleared_and_the_ledger_tells() {
     assert_eq!((status, &refused["code"]), (409, &json!("settings_in_use")));
     assert!(refused["error"].as_str().unwrap().contains(key["id"].as_str().unwrap()), "{refused}");
     let dropped = vault.put(SETTINGS, &json!({"defaultKekProvider": "env"})).await;
-    assert_eq!(code(dropped), (409, "settings_in_use".into()));
+    assert_eq!(code(&dropped), (409, "settings_in_use".into()));
     vault.revoke(key["id"].as_str().unwrap()).await;
     for _ in 0..2 {
         let (status, body) = vault.delete(SETTINGS).await;
@@ -85,7 +85,7 @@ async fn what_is_wrong_with_settings_is_told_by_its_field_and_nothing_is_saved()
         (json!({"azure": {"vaultUrl": "https://x.vault.azure.net"}}), 501, "provider_unavailable"),
         (json!({"gcp": {}}), 501, "provider_unavailable"),
     ] {
-        assert_eq!(code(vault.put(SETTINGS, &body).await), (status, expected.into()), "{body}");
+        assert_eq!(code(&vault.put(SETTINGS, &body).await), (status, expected.into()), "{body}");
     }
     assert_eq!(vault.get(SETTINGS).await, before);
 }
@@ -106,10 +106,10 @@ async fn settings_that_do_not_work_are_not_saved_and_a_test_says_why() {
 
     kms.trust(ROLE, None);
     assert_eq!(checked(Some(&body)).await[0]["code"], "role_open");
-    assert_eq!(code(vault.put(SETTINGS, &body).await), (422, "role_open".into()));
+    assert_eq!(code(&vault.put(SETTINGS, &body).await), (422, "role_open".into()));
     kms.trust(ROLE, Some("postq-of-somebody-else"));
     assert_eq!(checked(Some(&body)).await[0]["code"], "kms_denied");
-    assert_eq!(code(vault.put(SETTINGS, &body).await), (502, "kms_denied".into()));
+    assert_eq!(code(&vault.put(SETTINGS, &body).await), (502, "kms_denied".into()));
     kms.trust(ROLE, external_id.as_str());
 
     for (how, status, expected) in [
@@ -124,10 +124,10 @@ async fn settings_that_do_not_work_are_not_saved_and_a_test_says_why() {
         let check = checked(Some(&body)).await[0].clone();
         assert_eq!((&check["ok"], &check["code"]), (&json!(false), &json!(expected)), "{how}: {check}");
         assert!(check["error"].as_str().unwrap().contains("AWS KMS"), "{check}");
-        assert_eq!(code(vault.put(SETTINGS, &body).await), (status, expected.into()), "{how}");
+        assert_eq!(code(&vault.put(SETTINGS, &body).await), (status, expected.into()), "{how}");
     }
     kms.faults(&json!([{"action": "Decrypt", "how": "other"}]));
-    assert_eq!(code(vault.put(SETTINGS, &body).await), (502, "kms_wrong_answer".into()));
+    assert_eq!(code(&vault.put(SETTINGS, &body).await), (502, "kms_wrong_answer".into()));
     kms.faults(&json!([]));
     assert_eq!(vault.get(SETTINGS).await, before);
     assert_eq!(checked(Some(&body)).await, json!([{"provider": "aws", "ok": true}]));
@@ -143,7 +143,7 @@ async fn settings_may_change_their_key_while_the_old_one_is_within_reach() {
     let body = json!({"aws": {"keyArn": kms.make_kek().await, "roleArn": ROLE}});
     let client = kms.client();
     client.disable_key().key_id(&old).send().await.unwrap();
-    assert_eq!(code(vault.put(SETTINGS, &body).await), (502, "kms_denied".into()));
+    assert_eq!(code(&vault.put(SETTINGS, &body).await), (502, "kms_denied".into()));
     client.enable_key().key_id(&old).send().await.unwrap();
     let (status, answer) = vault.put(SETTINGS, &body).await;
     assert_eq!(status, 200, "{answer}");

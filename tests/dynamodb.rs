@@ -28,7 +28,7 @@ async fn what_was_acknowledged_is_there_for_another_client() {
     conformance::store::survives_reopening(|| DynamoStore::new(&local.config(), "a-")).await;
 }
 
-fn events(org: &OrgId, count: usize) -> Vec<Event> {
+pub(crate) fn events(org: &OrgId, count: usize) -> Vec<Event> {
     let event = |_| Event {
         id: EventId::generate(Timestamp::now()).unwrap().to_string(),
         org: org.to_string(),

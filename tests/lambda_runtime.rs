@@ -23,7 +23,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use crate::{in_process::Vault, server_process::binary};
 
 /// One function's environment: a Runtime API on a port of its own, and the function as its process.
-struct Lambda {
+pub(crate) struct Lambda {
     process: Child,
     invocations: mpsc::Sender<(String, Value)>,
     answers: Answers,
@@ -40,6 +40,11 @@ struct RuntimeApi {
 
 impl Lambda {
     async fn start(name: &str, vault: &Vault) -> Self {
+        Self::start_with(name, &vault.variables()).await
+    }
+
+    /// The same with an environment of the caller's choosing.
+    pub(crate) async fn start_with(name: &str, variables: &[(&str, String)]) -> Self {
         let (invocations, next) = mpsc::channel(1);
         let answers = Answers::default();
         let api = RuntimeApi { next: Arc::new(AsyncMutex::new(next)), answers: answers.clone() };
@@ -59,7 +64,7 @@ impl Lambda {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "s")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "g")
-            .envs(vault.variables())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -69,7 +74,7 @@ impl Lambda {
     }
 
     /// Sends one event and reads what comes of it.
-    async fn invoke(&mut self, event: Value) -> Result<Value, String> {
+    pub(crate) async fn invoke(&mut self, event: Value) -> Result<Value, String> {
         self.count += 1;
         let id = format!("8476a536-e9f4-11e8-9739-2dfe598c3f{:02}", self.count);
         let (answer, answered) = oneshot::channel();
