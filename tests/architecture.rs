@@ -12,18 +12,19 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, semver::Version}
 use crate::python::root;
 
 /// What each of our packages may depend on among ours, outside its tests.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("canonical-json", &[]),
     ("composite", &["canonical-json"]),
     ("ledger", &["canonical-json", "composite"]),
     ("vault", &["composite", "ledger"]),
     ("api", &["vault"]),
+    ("custody-aws", &["composite", "vault"]),
     ("custody-local", &["composite", "ledger", "vault"]),
     ("store-dynamodb", &["composite", "ledger", "vault"]),
     ("store-sqlite", &["composite", "ledger", "vault"]),
     ("conformance", &["composite", "ledger", "vault"]),
-    ("server", &["api", "custody-local", "store-sqlite", "vault"]),
-    ("functions", &["api", "custody-local", "store-dynamodb", "vault"]),
+    ("server", &["api", "custody-aws", "custody-local", "store-sqlite", "vault"]),
+    ("functions", &["api", "custody-aws", "custody-local", "store-dynamodb", "vault"]),
     ("client", &["canonical-json"]),
     ("cli", &["client", "composite", "ledger"]),
     ("verifier-wasm", &["composite", "ledger"]),
@@ -34,9 +35,12 @@ const MAY_USE: [(&str, &[&str]); 18] = [
 ];
 
 /// Crates that only some of ours may name, outside their tests.
-const ONLY_IN: [(&str, &[&str]); 17] = [
+const ONLY_IN: [(&str, &[&str]); 20] = [
     ("aes-gcm", &["vault"]),
     ("aws-sdk-dynamodb", &["store-dynamodb"]),
+    ("aws-sdk-kms", &["custody-aws"]),
+    ("aws-sdk-lambda", &["functions"]),
+    ("aws-sdk-sts", &["custody-aws"]),
     ("axum", &["api", "functions", "server"]),
     ("ed25519-dalek", &["composite"]),
     ("fips204", &["composite"]),

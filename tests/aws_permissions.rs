@@ -2,13 +2,17 @@
 //! are made, and the table in docs/aws.md. `POSTQ_WRITE_SNAPSHOTS=1` writes both anew.
 //!
 //! Keys are `signing-kek`, under which the vault's own key-encryption key lies wrapped, and `customer-keys`, which are reached by
-//! assuming one of the `customer-roles`.
+//! assuming one of the `customer-roles`. `seal-ledger` is the Lambda.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
+use api::routes;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_kms::types::DataKeySpec;
@@ -27,8 +31,13 @@ use tower::ServiceExt;
 use vault::{
     caller::Environment,
     custody::{Custody, CustodyError},
-    ops::{create_org, reconcile_keys, recover, rewrap, rotate_ledger_key},
-    store::{Intent, Store},
+    id::OrgId,
+    ledger_access::{LedgerAccess, Sealer},
+    ops::{
+        create_org, key_lineage, read_ledger, receipt, reconcile_keys, recover, rewrap, rotate_ledger_key,
+        seal_ledger,
+    },
+    store::{CheckpointRecord, Intent, Store},
 };
 
 use crate::{
@@ -45,6 +54,9 @@ struct Watched {
     kms: LocalKms,
     /// The vault's own key-encryption key as KMS wrapped it.
     wrapped_kek: Vec<u8>,
+    /// What the sealer seals with; it is a Lambda of its own, and its row is made by its own calls.
+    opened: Arc<Custody>,
+    invoked: Arc<AtomicBool>,
     recorder: Arc<Recorder>,
     seen: Permissions,
     token: String,
@@ -65,8 +77,39 @@ impl Watched {
         Arc::new(custody)
     }
 
+    /// The operation as its Lambda has it: what makes evidence has no key, and invokes the sealer.
+    fn app(&self, operation: &str) -> Router {
+        let store = self.store();
+        let access = LedgerAccess {
+            orgs: store.clone(),
+            keys: store.clone(),
+            lines: store.clone(),
+            sequencer: server::sequencer(&store),
+            sealer: Arc::new(Invoked {
+                sealer: server::seal_ports(&self.unwatched(), &self.opened),
+                ledger: store.clone(),
+                invoked: self.invoked.clone(),
+            }),
+        };
+        match operation {
+            "read-ledger" => routes::READ_LEDGER.router(store.clone(), read_ledger::Ports { access }),
+            "receipt" => routes::RECEIPT.router(store.clone(), receipt::Ports { keys: store, access }),
+            "key-lineage" => {
+                routes::KEY_LINEAGE.router(store.clone(), key_lineage::Ports { keys: store, access })
+            }
+            _ => server::app(&store, &self.custody(), &[]),
+        }
+    }
+
+    fn unwatched(&self) -> Arc<dyn Store> {
+        Arc::new(DynamoStore::new(&self.local.config(), "vault-"))
+    }
+
     fn note(&mut self, operation: &str) {
         let tables = self.seen.entry(operation.to_owned()).or_default();
+        if self.invoked.swap(false, Ordering::SeqCst) {
+            tables.entry("seal-ledger".to_owned()).or_default().insert("InvokeFunction".to_owned());
+        }
         for call in self.kms.state()["calls"].as_array().unwrap() {
             let action = call["action"].as_str().unwrap();
             let of = match (action, &call["key"]) {
@@ -89,7 +132,7 @@ impl Watched {
 
     /// Has something wait that whoever needs a place must place first: a signature, which is counted as well.
     async fn stir(&self) {
-        let store: Arc<dyn Store> = Arc::new(DynamoStore::new(&self.local.config(), "vault-"));
+        let store = self.unwatched();
         let request = Request::post("/v1/sign")
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header(header::CONTENT_TYPE, "application/json")
@@ -107,7 +150,7 @@ impl Watched {
 
     /// Calls twice under one idempotency key where it is a POST, and notes what was asked of the tables.
     async fn call(&mut self, operation: &str, method: &str, path: &str, body: Value) -> Value {
-        let app: Router = server::app(&self.store(), &self.custody(), &[]);
+        let app: Router = self.app(operation);
         let mut first = Value::Null;
         for time in 0..if method == "POST" { 2 } else { 1 } {
             let mut request = Request::builder().method(method).uri(path);
@@ -164,15 +207,35 @@ impl KekSource for WrappedKek {
     }
 }
 
+/// The sealer, invoked: what asks for it then reads the checkpoint.
+struct Invoked {
+    sealer: seal_ledger::Ports,
+    ledger: Arc<dyn Store>,
+    invoked: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Sealer for Invoked {
+    async fn seal(&self, org: &OrgId) -> Result<CheckpointRecord, vault::Error> {
+        self.invoked.store(true, Ordering::SeqCst);
+        self.sealer.seal(org).await?;
+        Ok(self.ledger.checkpoints(org, None, 1).await?.pop().unwrap())
+    }
+}
+
 async fn watch() -> Watched {
     let (local, kms) = (LocalDynamoDb::start(), LocalKms::start());
     local.store("vault-").await;
     let call = kms.client().generate_data_key_without_plaintext().key_id(kms.make_kek().await);
     let call = call.key_spec(DataKeySpec::Aes256).encryption_context("postq:purpose", "signing-kek");
     let wrapped_kek = call.send().await.unwrap().ciphertext_blob.unwrap().into_inner();
+    let source = WrappedKek { aws: kms.config(), ciphertext: wrapped_kek.clone() };
+    let opened = Arc::new(custody_local::custody(EnvKek::opened_on_first_use(Box::new(source))));
+    opened.root.current().await.unwrap();
     kms.control(&json!({"forgetCalls": true}));
-    let (recorder, seen) = (Arc::new(Recorder::default()), Permissions::new());
-    Watched { local, kms, wrapped_kek, recorder, seen, token: String::new(), steady: String::new() }
+    let (recorder, seen, invoked) = (Arc::default(), Permissions::new(), Arc::default());
+    let (token, steady) = (String::new(), String::new());
+    Watched { local, kms, wrapped_kek, opened, invoked, recorder, seen, token, steady }
 }
 
 async fn observed() -> Permissions {
@@ -230,6 +293,9 @@ async fn observed() -> Permissions {
     w.call_stirred("read-ledger", "GET", &path, Value::Null).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     w.call_stirred("seal-ledger", "POST", "/v1/ledger/seal", json!({})).await;
+    w.stir().await;
+    seal_ledger::seal_all(&server::seal_ports(&w.store(), &w.custody())).await.unwrap();
+    w.note("seal-ledger");
 
     let store = w.store();
     let ports = rotate_ledger_key::Ports {
@@ -285,7 +351,7 @@ async fn observed() -> Permissions {
 }
 
 /// What keys that a cloud has a part in add to it.
-async fn in_clouds(w: &mut Watched, org: &vault::id::OrgId) -> String {
+async fn in_clouds(w: &mut Watched, org: &OrgId) -> String {
     let external_id = w.store().org(org).await.unwrap().unwrap().external_id;
     w.recorder.take();
     w.kms.trust(ROLE, Some(&external_id));
@@ -331,7 +397,7 @@ async fn in_clouds(w: &mut Watched, org: &vault::id::OrgId) -> String {
 }
 
 /// A creation dies, an hour ago.
-async fn die_creating(w: &Watched, org: &vault::id::OrgId) {
+async fn die_creating(w: &Watched, org: &OrgId) {
     let unfinished = Intent {
         org: org.clone(),
         key: vault::id::KeyId::generate(vault::Timestamp::now()).unwrap(),
@@ -352,7 +418,7 @@ async fn reconcile(w: &mut Watched, deleted: usize) {
 }
 
 /// What `sign` does about a signature whose key was revoked meanwhile.
-async fn withhold(w: &Watched, org: &vault::id::OrgId, key: &str) {
+async fn withhold(w: &Watched, org: &OrgId, key: &str) {
     use vault::store::{IssuedDigest, IssuedRecord, Record, Slot};
     let now = vault::Timestamp::now();
     let issued = IssuedRecord {
@@ -373,7 +439,7 @@ async fn withhold(w: &Watched, org: &vault::id::OrgId, key: &str) {
 }
 
 /// What whoever holds a lease does where nothing came of it.
-async fn give_up(w: &Watched, org: &vault::id::OrgId) {
+async fn give_up(w: &Watched, org: &OrgId) {
     use vault::store::{Attempt, Begin, Slot};
     let now = vault::Timestamp::now();
     let slot = Slot {

@@ -40,7 +40,15 @@ struct RuntimeApi {
 
 impl Lambda {
     async fn start(name: &str, vault: &Vault) -> Self {
-        Self::start_with(name, &vault.variables()).await
+        let mut variables = vault.variables();
+        if ["read-ledger", "key-lineage", "receipt"].contains(&name) {
+            // What makes evidence holds no key, and so nothing to open one with.
+            variables.retain(|(name, _)| *name != "POSTQ_SIGNING_KEK");
+            let sealer = Self::start_with("seal-ledger", &vault.variables()).await;
+            variables.push(("AWS_ENDPOINT_URL_LAMBDA", invoke_api(sealer).await));
+            variables.push(("POSTQ_SEAL_FUNCTION", "seal-ledger".to_owned()));
+        }
+        Self::start_with(name, &variables).await
     }
 
     /// The same with an environment of the caller's choosing.
@@ -105,6 +113,27 @@ impl Drop for Lambda {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Where a Lambda is invoked by other programs (the API of 2015-03-31): its address.
+async fn invoke_api(lambda: Lambda) -> String {
+    let lambda = Arc::new(AsyncMutex::new(lambda));
+    let invoke = async |State(lambda): State<Arc<AsyncMutex<Lambda>>>, body: Bytes| match lambda
+        .lock()
+        .await
+        .invoke(serde_json::from_slice(&body).unwrap())
+        .await
+    {
+        Ok(answer) => answer.to_string().into_response(),
+        Err(error) => ([("X-Amz-Function-Error", "Unhandled")], json!({"errorMessage": error}).to_string())
+            .into_response(),
+    };
+    let route = "/2015-03-31/functions/{name}/invocations";
+    let router = Router::new().route(route, post(invoke)).with_state(lambda);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
 }
 
 async fn next_invocation(State(api): State<RuntimeApi>) -> Response {
@@ -361,4 +390,24 @@ fn without<const N: usize>(answer: &Value, members: [&str; N]) -> Value {
         }
     }
     answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sealer_is_reached_by_its_route_by_name_and_by_a_schedule() {
+    let vault = Vault::in_dynamodb().await;
+    for org in [&vault.org, &vault.other_org] {
+        server::sequencer(&vault.store).sequence(org).await.unwrap();
+    }
+    let mut seal = Lambda::start("seal-ledger", &vault).await;
+    assert_eq!(seal.invoke(json!({"org": vault.org})).await.unwrap(), json!({"sealed": 1}));
+    let size =
+        async |org| vault.store.checkpoints(org, None, 1).await.unwrap().pop().map(|newest| newest.tree_size);
+    assert_eq!((size(&vault.org).await, size(&vault.other_org).await), (Some(2), None));
+    let schedule = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
+    assert_eq!(seal.invoke(schedule.clone()).await.unwrap(), json!({"sealed": 1}));
+    assert_eq!(size(&vault.other_org).await, Some(2));
+    assert_eq!(seal.invoke(schedule).await.unwrap(), json!({"sealed": 0}), "nothing is new");
+    let (status, body) = seal.call("POST", "/v1/ledger/seal", &vault.token, Some(&json!({}))).await;
+    assert_eq!((status, &body["data"]["fresh"]), (200, &json!(false)), "{body}");
+    assert!(seal.invoke(json!({"org": "org_01h00000000000000000000000"})).await.is_err());
 }

@@ -1,8 +1,9 @@
 //! The Lambdas: one binary per row of the API's table and per worker, each a route and a run.
 //!
-//! In scope: running a router as a Lambda behind an API Gateway HTTP API (payload 2.0), [`workers`], which are on no route, and
+//! In scope: running a router as a Lambda behind an API Gateway HTTP API (payload 2.0), [`workers`], which are on no route, [`sealing`], which is on one and is invoked as well, and
 //! [`wiring`], which reads the environment and builds just the ports that an operation needs. Out of scope: any logic of an operation.
 
+pub mod sealing;
 pub mod wiring;
 pub mod workers;
 

@@ -3,6 +3,7 @@
 //! `POSTQ_TABLES`: what the names of the deployment's DynamoDB tables begin with. `POSTQ_SIGNING_KEK_CIPHERTEXT`,
 //! `POSTQ_SIGNING_KEK_PREVIOUS_CIPHERTEXT`: key-encryption keys as KMS wrapped them, in base64; opened on first use.
 //! `POSTQ_SIGNING_KEK`, `POSTQ_SIGNING_KEK_PREVIOUS`: the same in the clear, 32 bytes in base64, where there is no ciphertext.
+//! `POSTQ_SEAL_FUNCTION`: the Lambda that seals, for those that make evidence.
 //! `POSTQ_SINGLE_ORG`: `true` where the deployment serves one organisation, whose settings may do without a role.
 //! `POSTQ_CORS_ORIGINS`: origins that may call from a browser, separated by commas; none if unset.
 
@@ -33,7 +34,7 @@ use vault::{
 };
 use zeroize::Zeroizing;
 
-use crate::workers::SequenceEvents;
+use crate::{sealing::InvokedSealer, workers::SequenceEvents};
 
 /// What is wrong with the environment.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,9 @@ pub enum WiringError {
     /// Neither yes nor no.
     #[error("POSTQ_SINGLE_ORG is `true` or `false`")]
     SingleOrg,
+    /// Nobody to seal.
+    #[error("set POSTQ_SEAL_FUNCTION to the name of the Lambda `seal-ledger`")]
+    NoSealer,
     /// Not an origin.
     #[error("POSTQ_CORS_ORIGINS: {0}")]
     Origin(#[from] NoOrigin),
@@ -307,10 +311,20 @@ pub async fn append_ledger() -> Result<Router, WiringError> {
 ///
 /// # Errors
 /// [`WiringError`].
-pub async fn seal_ledger() -> Result<Router, WiringError> {
+pub async fn seal_ledger() -> Result<(Router, seal_ledger::Ports), WiringError> {
     let store = store().await?;
-    let ports = seal_ports(&store).await?;
-    locked(&routes::SEAL_LEDGER, store, ports)
+    let ports = seal_ledger::Ports {
+        orgs: store.clone(),
+        keys: store.clone(),
+        sealed: store.clone(),
+        custody: custody().await?,
+        sequencer: sequencer(&store),
+        checkpoints: store.clone(),
+        timer: Arc::new(TokioTimer),
+        replies: store.clone(),
+        events: store.clone(),
+    };
+    Ok((locked(&routes::SEAL_LEDGER, store, ports.clone())?, ports))
 }
 
 /// `receipt`
@@ -400,28 +414,20 @@ fn sequencer(store: &Arc<dyn Store>) -> Sequencer {
     Sequencer { intake: store.clone(), ledger: store.clone(), placing: store.clone() }
 }
 
-async fn seal_ports(store: &Arc<dyn Store>) -> Result<seal_ledger::Ports, WiringError> {
-    Ok(seal_ledger::Ports {
-        orgs: store.clone(),
-        keys: store.clone(),
-        sealed: store.clone(),
-        custody: custody().await?,
-        sequencer: sequencer(store),
-        checkpoints: store.clone(),
-        timer: Arc::new(TokioTimer),
-        replies: store.clone(),
-        events: store.clone(),
-    })
-}
-
-/// The sealer is in this process too.
+/// What makes evidence holds no key: the sealer is a Lambda of its own.
 async fn ledger_access(store: &Arc<dyn Store>) -> Result<LedgerAccess, WiringError> {
+    let function = variable(SEALER).ok_or(WiringError::NoSealer)?;
+    let sealer = InvokedSealer {
+        client: aws_sdk_lambda::Client::new(&aws().await),
+        function: function.to_string(),
+        ledger: store.clone(),
+    };
     Ok(LedgerAccess {
         orgs: store.clone(),
         keys: store.clone(),
         lines: store.clone(),
         sequencer: sequencer(store),
-        sealer: Arc::new(seal_ports(store).await?),
+        sealer: Arc::new(sealer),
     })
 }
 
@@ -512,6 +518,7 @@ fn ciphertext(name: &'static str) -> Result<Option<Vec<u8>>, WiringError> {
     }
 }
 
+const SEALER: &str = "POSTQ_SEAL_FUNCTION";
 const KEK_CIPHERTEXT: &str = "POSTQ_SIGNING_KEK_CIPHERTEXT";
 const PREVIOUS_KEK_CIPHERTEXT: &str = "POSTQ_SIGNING_KEK_PREVIOUS_CIPHERTEXT";
 

@@ -40,16 +40,18 @@ pub async fn run<W: Worker>(
     log();
     let worker = worker.await.inspect_err(|error| tracing::error!("{error}"))?;
     let worker = &worker;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        let event = serde_json::from_value(event.payload).map_err(|error| format!("the event: {error}"))?;
-        let done = worker.work(event).await;
-        done.inspect_err(|error| {
-            let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-            tracing::error!(%error, cause, "the work was not done");
-        })
-        .map_err(lambda_runtime::Error::from)
-    }))
-    .await
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| answer(worker, event.payload).await))
+        .await
+}
+
+/// Does it with what was handed in, and gives the answer as JSON.
+pub(crate) async fn answer<W: Worker>(worker: &W, event: Value) -> Result<Value, lambda_runtime::Error> {
+    let event = serde_json::from_value(event).map_err(|error| format!("the event: {error}"))?;
+    let done = worker.work(event).await.inspect_err(|error| {
+        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        tracing::error!(%error, cause, "the work was not done");
+    })?;
+    Ok(serde_json::to_value(done)?)
 }
 
 /// `{"name","environment":"live"|"test"}` → `{"org","token"}`; the token is shown this once.

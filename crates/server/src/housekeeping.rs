@@ -4,7 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use vault::{
-    Error, Timestamp, custody::Custody, id::OrgId, ledger_access::Sealer, ops::reconcile_keys, store::Store,
+    Error, Timestamp,
+    custody::Custody,
+    ops::{reconcile_keys, seal_ledger},
+    store::Store,
 };
 
 use crate::app;
@@ -19,7 +22,7 @@ pub async fn keep_house(store: Arc<dyn Store>, custody: Arc<Custody>) {
         second += 1;
         let mut done = place(&store).await;
         if second.is_multiple_of(SEAL_SECONDS) {
-            done = done.and(seal(&store, &custody).await);
+            done = done.and(seal_ledger::seal_all(&app::seal_ports(&store, &custody)).await.map(drop));
             done = done.and(store.purge(Timestamp::now()).await.map_err(Error::from));
             done = done.and(clean_up(&store, &custody, second.is_multiple_of(SURVEY_SECONDS)).await);
         }
@@ -54,29 +57,6 @@ async fn clean_up(store: &Arc<dyn Store>, custody: &Arc<Custody>, survey: bool) 
         tracing::info!(half, "a half that nothing needs any more is to be deleted by its cloud");
     }
     Ok(())
-}
-
-/// Seals every ledger that has entries which its newest checkpoint does not cover.
-async fn seal(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> Result<(), Error> {
-    let sealer = app::seal_ports(store, custody);
-    let mut after: Option<OrgId> = None;
-    let mut done = Ok(());
-    loop {
-        let orgs = store.orgs(after.as_ref(), PAGE).await?;
-        let Some(last) = orgs.last().cloned() else {
-            return done;
-        };
-        for org in &orgs {
-            done = done.and(seal_one(store, &sealer, org).await);
-        }
-        after = Some(last);
-    }
-}
-
-async fn seal_one(store: &Arc<dyn Store>, sealer: &dyn Sealer, org: &OrgId) -> Result<(), Error> {
-    let size = store.head(org).await?.size;
-    let sealed = store.checkpoints(org, None, 1).await?.pop().map_or(0, |last| last.tree_size);
-    if size > sealed { sealer.seal(org).await.map(drop) } else { Ok(()) }
 }
 
 /// How often ledgers are sealed.

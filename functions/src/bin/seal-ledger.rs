@@ -1,8 +1,8 @@
-//! `POST /v1/ledger/seal`
+//! `POST /v1/ledger/seal`; invoked by those who make evidence and by a schedule, too.
 
-use functions::{run, wiring};
+use functions::{sealing::run, wiring};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> Result<(), lambda_runtime::Error> {
     run(wiring::seal_ledger()).await
 }

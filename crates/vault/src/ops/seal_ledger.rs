@@ -76,6 +76,34 @@ pub async fn seal_ledger(ports: &Ports, org: &OrgId, lease: Option<Lease>) -> Re
     Ok(answer)
 }
 
+/// Seals every ledger that has entries which its newest checkpoint does not cover, and tells how many. One organisation's trouble
+/// does not keep the others from it.
+///
+/// # Errors
+/// The first that an organisation's sealing ended with, once all were tried.
+pub async fn seal_all(ports: &Ports) -> Result<usize, Error> {
+    let ledger = ports.sequencer.ledger.as_ref();
+    let (mut after, mut sealed, mut done): (Option<OrgId>, usize, Result<(), Error>) = (None, 0, Ok(()));
+    loop {
+        let orgs = ports.orgs.orgs(after.as_ref(), PAGE).await?;
+        let Some(last) = orgs.last().cloned() else {
+            return done.map(|()| sealed);
+        };
+        for org in &orgs {
+            let one = async {
+                let size = ledger.head(org).await?.size;
+                let covered = ledger.checkpoints(org, None, 1).await?.pop().map_or(0, |last| last.tree_size);
+                Ok::<_, Error>(size > covered && seal(ports, org, None).await?.1)
+            };
+            match one.await {
+                Ok(fresh) => sealed += usize::from(fresh),
+                Err(error) => done = done.and(Err(error)),
+            }
+        }
+        after = Some(last);
+    }
+}
+
 #[async_trait]
 impl Sealer for Ports {
     async fn seal(&self, org: &OrgId) -> Result<CheckpointRecord, Error> {
@@ -150,5 +178,8 @@ async fn sign(ports: &Ports, key: &KeyRecord, size: u64) -> Result<CheckpointRec
 }
 
 const ATTEMPTS: usize = 8;
+
+/// Organisations that are looked at in one read.
+const PAGE: usize = 100;
 
 const INTERVAL_MILLIS: u64 = 1000;
