@@ -5,7 +5,9 @@
 
 pub mod sealing;
 pub mod wiring;
+mod wiring_error;
 pub mod workers;
+mod wrapped_kek;
 
 use axum::Router;
 use tracing_subscriber::EnvFilter;

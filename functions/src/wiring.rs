@@ -10,19 +10,18 @@
 use std::{env, sync::Arc, time::Duration};
 
 use api::{
-    http::{self, NoOrigin, Origin},
+    http::{self, Origin},
     routes::{self, Operation},
 };
 use async_trait::async_trait;
 use aws_config::BehaviorVersion;
 use aws_types::SdkConfig;
 use axum::Router;
-use base64::{Engine, engine::general_purpose::STANDARD};
-use custody_aws::{AwsCloud, OwnIdentity, open_signing_kek};
-use custody_local::{EnvKek, EnvKekError, KEK_VARIABLE, Kek, KekSource, PREVIOUS_KEK_VARIABLE};
+use custody_aws::{AwsCloud, OwnIdentity};
+use custody_local::{EnvKek, KEK_VARIABLE, PREVIOUS_KEK_VARIABLE};
 use store_dynamodb::DynamoStore;
 use vault::{
-    custody::{Custody, CustodyError},
+    custody::Custody,
     ledger_access::{LedgerAccess, Timer},
     ops::{
         api_tokens, append_ledger, clear_settings, create_key, create_org, get_key, get_settings, key_audit,
@@ -34,37 +33,8 @@ use vault::{
 };
 use zeroize::Zeroizing;
 
-use crate::{sealing::InvokedSealer, workers::SequenceEvents};
-
-/// What is wrong with the environment.
-#[derive(Debug, thiserror::Error)]
-pub enum WiringError {
-    /// No tables.
-    #[error("set POSTQ_TABLES to what the names of the deployment's tables begin with")]
-    NoTables,
-    /// No key-encryption key.
-    #[error(transparent)]
-    Kek(#[from] EnvKekError),
-    /// Both a ciphertext and a key in the clear.
-    #[error(
-        "set POSTQ_SIGNING_KEK_CIPHERTEXT or POSTQ_SIGNING_KEK, not both: which of them is current would be a guess"
-    )]
-    TwoKeks,
-    /// Not a ciphertext, or one of a previous key without a current one.
-    #[error(
-        "{0} must be what `aws kms generate-data-key-without-plaintext` printed as CiphertextBlob, in base64 (docs/aws.md)"
-    )]
-    NotACiphertext(&'static str),
-    /// Neither yes nor no.
-    #[error("POSTQ_SINGLE_ORG is `true` or `false`")]
-    SingleOrg,
-    /// Nobody to seal.
-    #[error("set POSTQ_SEAL_FUNCTION to the name of the Lambda `seal-ledger`")]
-    NoSealer,
-    /// Not an origin.
-    #[error("POSTQ_CORS_ORIGINS: {0}")]
-    Origin(#[from] NoOrigin),
-}
+pub use crate::wiring_error::WiringError;
+use crate::{sealing::InvokedSealer, workers::SequenceEvents, wrapped_kek::WrappedKeks};
 
 /// `health`
 ///
@@ -492,30 +462,8 @@ async fn custody() -> Result<Arc<Custody>, WiringError> {
     Ok(Arc::new(custody_local::custody(kek)))
 }
 
-/// Key-encryption keys that only KMS can open.
-struct WrappedKeks {
-    aws: SdkConfig,
-    current: Vec<u8>,
-    previous: Option<Vec<u8>>,
-}
-
-#[async_trait]
-impl KekSource for WrappedKeks {
-    async fn open(&self) -> Result<(Kek, Option<Kek>), CustodyError> {
-        let current = Kek::from_bytes(open_signing_kek(&self.aws, &self.current).await?);
-        let previous = match &self.previous {
-            Some(previous) => Some(Kek::from_bytes(open_signing_kek(&self.aws, previous).await?)),
-            None => None,
-        };
-        Ok((current, previous))
-    }
-}
-
 fn ciphertext(name: &'static str) -> Result<Option<Vec<u8>>, WiringError> {
-    match variable(name).filter(|value| !value.trim().is_empty()) {
-        Some(value) => STANDARD.decode(value.trim()).map(Some).map_err(|_| WiringError::NotACiphertext(name)),
-        None => Ok(None),
-    }
+    variable(name).and_then(|value| WrappedKeks::parse(name, &value)).transpose()
 }
 
 const SEALER: &str = "POSTQ_SEAL_FUNCTION";

@@ -38,7 +38,7 @@ DATA_MEMBERS = {
 }
 OTHER_EVENTS = (
     "signature.refused signature.verified vault.settings_changed policy.changed policy.violated api_key.created "
-    "api_key.revoked vault.settings_changed custom.event"
+    "api_key.revoked custom.event"
 ).split()
 
 
