@@ -51,6 +51,11 @@ fn transcripts_of_tokens() {
 }
 
 #[test]
+fn transcripts_of_settings() {
+    holds("settings");
+}
+
+#[test]
 fn transcripts_of_usage() {
     holds("usage");
 }
