@@ -11,7 +11,7 @@ use custody_aws::{AwsCloud, OwnIdentity, open_signing_kek};
 use serde_json::{Value, json};
 use vault::{
     Timestamp,
-    custody::{Cloud, Deletion, DeploymentId, Kept, Subject},
+    custody::{Cloud, Deletion, DeploymentId, HalfAlgorithm, Kept, Subject},
     id::{KeyId, OrgId},
 };
 
@@ -85,6 +85,8 @@ async fn an_account_is_entered_only_under_its_external_id() {
     assert_eq!(fault(kms.cloud().enter(&without).await), "role_missing");
     let own = AwsCloud::new(&kms.config(), OwnIdentity::SingleOrganisation);
     own.test(&without).await.unwrap();
+    let elsewhere = crate::local_kms::settings(&kek.replace("123456789012", "210987654321"), None);
+    assert_eq!(fault(own.test(&elsewhere).await), "role_missing", "it is another account than its own");
 }
 
 #[tokio::test]
@@ -182,14 +184,21 @@ async fn a_half_is_deleted_only_under_its_own_marks() {
     assert_eq!(halves.marked(ours).await.unwrap().len(), 1);
     assert_eq!(halves.schedule_deletion(&arn, &theirs, &key).await, Ok(Deletion::NotOurs));
     assert_eq!(halves.schedule_deletion(&arn, ours, &another).await, Ok(Deletion::NotOurs));
-    halves.reach(&arn).await.unwrap();
+    let ml_dsa_44 = HalfAlgorithm::Pq(composite::MlDsaSet::MlDsa44);
+    halves.would_sign(&arn, ml_dsa_44).await.unwrap();
     for _ in 0..2 {
         assert_eq!(halves.schedule_deletion(&arn, ours, &key).await, Ok(Deletion::Scheduled));
     }
     assert_eq!(halves.marked(ours).await.unwrap(), [], "what is going is not there any more");
-    assert_eq!(fault(halves.reach(&arn).await), "kms_denied");
+    assert_eq!(fault(halves.would_sign(&arn, ml_dsa_44).await), "kms_denied");
     let gone = arn.replace(arn.rsplit('/').next().unwrap(), "00000000-0000-0000-0000-000000000000");
-    assert_eq!(halves.schedule_deletion(&gone, ours, &key).await, Ok(Deletion::Scheduled));
+    assert_eq!(
+        fault(halves.schedule_deletion(&gone, ours, &key).await),
+        "kms_denied",
+        "it may be too new to be found"
+    );
+    let old = KeyId::generate(Timestamp::from_millis(1_700_000_000_000).unwrap()).unwrap();
+    assert_eq!(halves.schedule_deletion(&gone, ours, &old).await, Ok(Deletion::Scheduled));
 }
 
 #[tokio::test]
@@ -226,4 +235,18 @@ async fn the_vaults_own_key_encryption_key_opens_under_its_purpose_alone() {
     assert_eq!(opened, open_signing_kek(&kms.config(), &ciphertext).await.unwrap());
     let other = wrapped("something else").await;
     assert_eq!(fault(open_signing_kek(&kms.config(), &other).await), "kms_denied");
+}
+
+/// An answer that cannot be read may hold a data key or credentials.
+#[tokio::test]
+async fn what_an_answer_held_is_not_in_the_word_on_it() {
+    let kms = LocalKms::start();
+    kms.trust(ROLE, Some("postq-1"));
+    let settings = settings(&kms.make_kek().await, Some((ROLE, "postq-1")));
+    for action in ["GenerateDataKey", "Decrypt"] {
+        kms.faults(&json!([{"action": action, "how": "garbage"}]));
+        let told = kms.cloud().test(&settings).await.unwrap_err().to_string();
+        assert!(told.contains(action), "{told}");
+        assert!(!told.contains("nothing of the kind"), "{told}");
+    }
 }

@@ -113,7 +113,7 @@ impl Watched {
         for call in self.kms.state()["calls"].as_array().unwrap() {
             let action = call["action"].as_str().unwrap();
             let of = match (action, &call["key"]) {
-                ("AssumeRole", _) => "customer-roles",
+                ("AssumeRole" | "GetCallerIdentity", _) => "customer-roles",
                 ("Decrypt", Value::Null) => "signing-kek",
                 _ => "customer-keys",
             };

@@ -153,6 +153,51 @@ async fn settings_may_change_their_key_while_the_old_one_is_within_reach() {
     assert_eq!(vault.sign(id).await.0, 200, "the new one has no part in it");
 }
 
+/// The policy of a half names the role that it was made by: another role of the account may see it and not sign with it.
+#[tokio::test]
+async fn a_role_that_could_not_sign_with_the_halves_that_exist_is_not_saved() {
+    let kms = LocalKms::start();
+    let (vault, kek) = kms.vault().await;
+    let external_id = vault.get("/v1/whoami").await["externalId"].clone();
+    let another = "arn:aws:iam::123456789012:role/another";
+    kms.trust(another, external_id.as_str());
+    let body = json!({"aws": {"keyArn": kek, "roleArn": another}});
+    assert_eq!(vault.put(SETTINGS, &body).await.0, 200, "there is no half yet");
+    let back = json!({"aws": {"keyArn": kek, "roleArn": ROLE}});
+    assert_eq!(vault.put(SETTINGS, &back).await.0, 200);
+    let key = vault.post("/v1/hybrid-keys", json!({"name": "k", "pqProvider": "aws-kms"})).await;
+    assert_eq!(code(&vault.put(SETTINGS, &body).await), (502, "kms_denied".into()));
+    assert_eq!(vault.sign(key["id"].as_str().unwrap()).await.0, 200);
+}
+
+/// What is still to be cleaned up is cleaned up by the settings that it was made under.
+#[tokio::test]
+async fn an_account_is_entered_otherwise_only_once_nothing_is_pending_there() {
+    let kms = LocalKms::start();
+    let (vault, kek) = kms.vault().await;
+    let external_id = vault.get("/v1/whoami").await["externalId"].clone();
+    let another = "arn:aws:iam::123456789012:role/another";
+    kms.trust(another, external_id.as_str());
+    let body = json!({"aws": {"keyArn": kek, "roleArn": another}});
+    // A creation that was refused leaves nothing behind, and so is in nobody's way.
+    for (action, kek) in [("CreateKey", "env"), ("GenerateDataKey", "aws-kms")] {
+        kms.faults(&json!([{"action": action, "how": "denied"}]));
+        let classical = if kek == "env" { "aws-kms" } else { "postq-managed" };
+        let create = json!({"name": "k", "kekProvider": kek, "keyProvider": classical});
+        assert_eq!(code(&vault.call("/v1/hybrid-keys", Some(&create)).await), (502, "kms_denied".into()));
+    }
+    kms.faults(&json!([]));
+    assert_eq!(vault.store.intents(10).await.unwrap(), []);
+    let key = vault.post("/v1/hybrid-keys", json!({"name": "k", "pqProvider": "aws-kms"})).await;
+    vault.revoke(key["id"].as_str().unwrap()).await;
+    assert_eq!(code(&vault.put(SETTINGS, &body).await), (409, "settings_in_use".into()));
+    let now = vault::Timestamp::now();
+    let request = vault::ops::reconcile_keys::Request { now, survey: false };
+    let ports = server::reconcile_ports(&vault.store, &vault.custody);
+    vault::ops::reconcile_keys::reconcile_keys(&ports, request).await.unwrap();
+    assert_eq!(vault.put(SETTINGS, &body).await.0, 200);
+}
+
 #[tokio::test]
 async fn settings_are_their_organisations_own() {
     let kms = LocalKms::start();

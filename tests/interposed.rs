@@ -148,7 +148,10 @@ interpose! {
         fn put_settings(settings: &SettingsRecord, replaces: Option<Timestamp>, record: Record) -> Saving;
         fn clear_settings(org: &OrgId, record: Record) -> Clearing;
     }
-    Intents { fn intend(intent: &Intent, settings: Timestamp) -> bool; }
+    Intents {
+        fn intend(intent: &Intent, settings: Timestamp) -> bool;
+        fn withdraw(intent: &Intent) -> ();
+    }
     Reconciling {
         fn intents(limit: usize) -> Vec<Intent>;
         fn abandon(intent: &Intent) -> bool;

@@ -1,10 +1,9 @@
 //! AWS KMS and STS on this machine (`tests/python/local_kms.py`), and what can go wrong with them.
 
 use std::{
-    net::{TcpListener, TcpStream},
-    process::{Child, Command},
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
     sync::Arc,
-    time::Duration,
 };
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -38,17 +37,12 @@ impl LocalKms {
     pub(crate) fn start() -> Self {
         let python = root().join("target/tools/venv/bin/python");
         assert!(python.exists(), "the tests' Python packages are missing; `cargo xtask test` sets them up");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let script = root().join("tests/python/local_kms.py");
-        let process = Command::new(python).arg(script).arg(port.to_string()).spawn().unwrap();
-        let local = Self { process, port };
-        for _ in 0..1500 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return local;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("the emulated KMS does not listen at port {port}");
+        let mut process = Command::new(python).arg(script).stdout(Stdio::piped()).spawn().unwrap();
+        let mut port = String::new();
+        // It listens before it says where.
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Self { process, port: port.trim().parse().expect("the emulated KMS says where it listens") }
     }
 
     pub(crate) fn url(&self) -> String {

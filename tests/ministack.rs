@@ -3,6 +3,7 @@
 
 use std::{
     net::{TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -35,6 +36,11 @@ impl Ministack {
     fn start() -> Self {
         let program = root().join("target/tools/venv/bin/ministack");
         assert!(program.exists(), "ministack is missing; `cargo xtask test` sets it up");
+        // Another process may have taken the port before it does: then it ends, and another port is tried.
+        (0..5).find_map(|_| Self::start_at_some_port(&program)).expect("ministack does not start")
+    }
+
+    fn start_at_some_port(program: &Path) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(program);
         command.envs([
@@ -44,10 +50,13 @@ impl Ministack {
         ]);
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let url = format!("http://127.0.0.1:{port}");
-        let local = Self { process, url };
+        let mut local = Self { process, url };
         for _ in 0..3000 {
+            if local.process.try_wait().unwrap().is_some() {
+                return None;
+            }
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return local;
+                return Some(local);
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -25,14 +25,21 @@ impl WrappedKeks {
     }
 }
 
+impl WrappedKeks {
+    /// Its failure is the operator's to mend, not that of the caller's account.
+    async fn unwrap(&self, ciphertext: &[u8]) -> Result<Kek, CustodyError> {
+        let opened = open_signing_kek(&self.aws, ciphertext).await;
+        opened.map(Kek::from_bytes).map_err(|error| CustodyError::RootKek(error.to_string()))
+    }
+}
+
 #[async_trait]
 impl KekSource for WrappedKeks {
     async fn open(&self) -> Result<(Kek, Option<Kek>), CustodyError> {
-        let current = Kek::from_bytes(open_signing_kek(&self.aws, &self.current).await?);
         let previous = match &self.previous {
-            Some(previous) => Some(Kek::from_bytes(open_signing_kek(&self.aws, previous).await?)),
+            Some(previous) => Some(self.unwrap(previous).await?),
             None => None,
         };
-        Ok((current, previous))
+        Ok((self.unwrap(&self.current).await?, previous))
     }
 }

@@ -4,7 +4,9 @@ Requests are held against the models that AWS publishes with its own SDK (botoco
 of another type, is refused. Keys and signatures are OpenSSL's, by `cryptography`. Key policies are evaluated; what IAM would add
 to them is taken as given. Signatures on requests (SigV4) are not checked; who calls is read from them.
 
-    local_kms.py PORT
+    local_kms.py
+
+It prints the port that it listens at.
 
 `POST /control` sets roles, latency and faults; `GET /control` tells which calls came.
 """
@@ -15,7 +17,6 @@ import fnmatch
 import json
 import os
 import re
-import sys
 import threading
 import time
 import urllib.parse
@@ -178,6 +179,8 @@ def sign(params, identity, _region):
         raise Refused("ValidationException", f"EXTERNAL_MU is not possible with {algorithm}")
     if kind == "EXTERNAL_MU" and len(message) != 64:
         raise Refused("ValidationException", "EXTERNAL_MU has 64 bytes")
+    if params.get("DryRun"):
+        raise Refused("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
     secret = key["secret"]
     if params.get("other"):
         secret = ASYMMETRIC[key["spec"]][0]()
@@ -300,6 +303,14 @@ def assume_role(form):
     )
 
 
+def caller_identity():
+    return (
+        '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+        f"<Arn>arn:aws:iam::{ACCOUNT}:user/deployment</Arn><UserId>AIDA</UserId><Account>{ACCOUNT}</Account>"
+        "</GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
+    )
+
+
 def fault_for(action, key):
     with STATE.lock:
         for fault in STATE.faults:
@@ -361,7 +372,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if fault_for(action, form.get("RoleArn")) == "throttled":
                 raise Refused("Throttling", "Rate exceeded", 400)
-            self.answer(200, assume_role(form), "text/xml")
+            answer = caller_identity() if action == "GetCallerIdentity" else assume_role(form)
+            self.answer(200, answer, "text/xml")
         except Refused as refused:
             error = f"<Code>{refused.code}</Code><Message>{refused.message}</Message>"
             body = f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>1</RequestId></ErrorResponse>"
@@ -417,4 +429,6 @@ class Server(ThreadingHTTPServer):
         """A caller who hangs up is part of what is tested."""
 
 
-Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+SERVER = Server(("127.0.0.1", 0), Handler)
+print(SERVER.server_address[1], flush=True)
+SERVER.serve_forever()

@@ -275,6 +275,7 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::Cloud { fault, .. } => of_cloud(*fault),
         Error::NoAccount { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "settings_missing"),
         Error::SettingsInUse { .. } => (StatusCode::CONFLICT, "settings_in_use"),
+        Error::RootKekUnavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "kek_unavailable"),
         Error::SettingsChanged => (StatusCode::CONFLICT, "settings_changed"),
         Error::KeyIntegrity { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "key_integrity"),
         Error::StoreUnavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),

@@ -22,6 +22,7 @@ pub(crate) async fn all(store: &dyn Store) {
     what_a_key_leaves_at_clouds_waits_until_it_is_settled(store).await;
     settings_that_keys_rest_on_stay(store).await;
     settings_are_not_cleared_under_a_creation(store).await;
+    settings_are_not_cleared_under_a_revocation(store).await;
 }
 
 /// Saves settings, and tells when.
@@ -181,6 +182,28 @@ async fn settings_that_keys_rest_on_stay(store: &dyn Store) {
     let saving = store.put_settings(&without, Some(saved), record(&org, 1)).await.unwrap();
     assert_eq!(saving, Saving::Done);
     assert_eq!(store.clear_settings(&org, record(&org, 1)).await.unwrap(), Clearing::Done);
+}
+
+/// A key that ends while settings are cleared: either they stay, or nothing of it waits for them.
+async fn settings_are_not_cleared_under_a_revocation(store: &dyn Store) {
+    for _ in 0..20 {
+        let org = make_org(store).await.org.id;
+        let saved = save(store, &org).await;
+        let key = remote(&org);
+        intend(store, &org, &key.id, saved).await;
+        store.create(&key, &SealedRecord::default(), record(&org, 1)).await.unwrap();
+        let tombstone = store_life::tombstone(&key, 9);
+        let revoke = store.revoke(&tombstone, record(&org, 1));
+        let (revoked, _) = futures::join!(revoke, store.clear_settings(&org, record(&org, 1)));
+        revoked.unwrap();
+        let gone = store.settings(&org).await.unwrap().is_none();
+        let waiting = left(store, &org).await.len();
+        assert!(!gone || waiting == 0, "{waiting} halves wait for settings that are gone");
+        for leftover in left(store, &org).await {
+            store.settle(&leftover).await.unwrap();
+        }
+        store.withdraw(&intent(&org, &key.id)).await.unwrap();
+    }
 }
 
 /// Whichever is first: never is there a creation without settings.

@@ -28,9 +28,12 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) async fn enter(doors: &Arc<Doors>, settings: &SettingsRecord) -> Result<Self, CustodyError> {
+    pub(crate) async fn enter(
+        doors: &Arc<Doors>,
+        settings: &SettingsRecord,
+        deadline: Instant,
+    ) -> Result<Self, CustodyError> {
         let account = doors.account(settings)?.clone();
-        let deadline = Instant::now() + doors.budget;
         let opening = doors.open(settings, account.role.as_ref(), account.key.region());
         let home = call::until(deadline, "AssumeRole", opening).await?;
         Ok(Self { doors: doors.clone(), settings: settings.clone(), account, home, deadline })
@@ -43,12 +46,21 @@ impl Account {
 
     /// The client for a key, which may be in a region that settings named once.
     pub(crate) async fn client_of(&self, key_id: &str) -> Result<Client, Failed> {
+        self.client_until(key_id, self.deadline).await
+    }
+
+    /// The same, for what takes its time.
+    pub(crate) async fn client_unhurried(&self, key_id: &str) -> Result<Client, Failed> {
+        self.client_until(key_id, Instant::now() + self.doors.budget).await
+    }
+
+    async fn client_until(&self, key_id: &str, deadline: Instant) -> Result<Client, Failed> {
         let key = KmsKeyArn::parse(key_id).map_err(|e| Failed::new(CloudFault::Denied, "key", e))?;
         if key.region() == self.account.key.region() {
             return Ok(self.home.kms.clone());
         }
         let opening = self.doors.open(&self.settings, self.account.role.as_ref(), key.region());
-        Ok(call::until(self.deadline, "AssumeRole", opening).await?.kms.clone())
+        Ok(call::until(deadline, "AssumeRole", opening).await?.kms.clone())
     }
 
     /// Runs a call on a key, within the request's time, unless the key does not answer and somebody asks it already.

@@ -9,7 +9,7 @@ use std::{
 
 use aws_sdk_kms::{
     config::{retry::RetryConfig, timeout::TimeoutConfig},
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     operation::RequestId,
 };
 use tokio::time::Instant;
@@ -49,13 +49,15 @@ pub(crate) struct Failed {
     pub(crate) fault: CloudFault,
     /// The service's code for it, where the service answered.
     pub(crate) code: Option<String>,
+    /// Whether it certainly left nothing behind.
+    pub(crate) nothing_made: bool,
     /// The call and the service's words on it.
     detail: String,
 }
 
 impl Failed {
     pub(crate) fn new(fault: CloudFault, what: &str, detail: impl std::fmt::Display) -> Self {
-        Self { fault, code: None, detail: format!("{what}: {detail}") }
+        Self { fault, code: None, nothing_made: false, detail: format!("{what}: {detail}") }
     }
 
     pub(crate) fn is(&self, code: &str) -> bool {
@@ -73,7 +75,8 @@ impl Failed {
 
 impl From<Failed> for CustodyError {
     fn from(failed: Failed) -> Self {
-        Self::Cloud { cloud: CloudName::Aws, fault: failed.fault, detail: failed.detail }
+        let Failed { fault, nothing_made, detail, .. } = failed;
+        Self::Cloud { cloud: CloudName::Aws, fault, nothing_made, detail }
     }
 }
 
@@ -100,9 +103,24 @@ where
         SdkError::ResponseError(_) if status.is_none_or(|status| status < 500) => CloudFault::WrongAnswer,
         _ => CloudFault::Unavailable,
     };
-    let id = error.as_service_error().and_then(|e| e.meta().request_id()).unwrap_or("none");
-    let detail = format!("{what}: {} (request {id})", DisplayErrorContext(&error));
-    Err(Failed { fault, code, detail })
+    let meta = error.as_service_error().map(ProvideErrorMetadata::meta);
+    let id = meta.and_then(RequestId::request_id).unwrap_or("none");
+    let said = meta.and_then(ProvideErrorMetadata::message).unwrap_or("nothing more");
+    let detail = format!("{what}: {}: {said} (request {id})", words(&error));
+    Err(Failed { fault, code, nothing_made: false, detail })
+}
+
+/// What an error and its causes say of themselves. Never their `Debug`: an answer that could not be read stands in there whole,
+/// with the data key or the credentials that it brought.
+fn words(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
 }
 
 fn of_code(code: &str, status: u16) -> CloudFault {

@@ -13,6 +13,7 @@ use aws_credential_types::{
 };
 use aws_sdk_kms::Client;
 use aws_types::{SdkConfig, region::Region};
+use tokio::time::Instant;
 use vault::{
     custody::{CloudFault, CloudName, CustodyError},
     random,
@@ -100,13 +101,19 @@ impl Doors {
     }
 
     /// Refuses a role that lets anybody in who knows its name: without an external id, or with any.
-    pub(crate) async fn refuse_open(&self, settings: &SettingsRecord) -> Result<(), CustodyError> {
+    pub(crate) async fn refuse_open(
+        &self,
+        settings: &SettingsRecord,
+        deadline: Instant,
+    ) -> Result<(), CustodyError> {
         let account = self.account(settings)?;
-        let Some(role) = &account.role else { return Ok(()) };
+        let Some(role) = &account.role else {
+            return Ok(call::until(deadline, "GetCallerIdentity", self.refuse_other_account(account)).await?);
+        };
         let other = format!("postq-{}", hex(&random::generate::<16>()?));
         for external_id in [None, Some(other)] {
             let try_it = self.assumed(account.key.region(), role.clone(), external_id);
-            match try_it.assume().await {
+            match call::until(deadline, "AssumeRole", try_it.assume()).await {
                 Ok(_) => {
                     return Err(Failed::new(CloudFault::OpenDoor, "AssumeRole", role.as_str()).into());
                 }
@@ -116,8 +123,19 @@ impl Doors {
         }
         // Asked anew, whatever is kept: the trust may have been withdrawn since.
         let asked = self.assumed(account.key.region(), role.clone(), Some(settings.external_id.clone()));
-        asked.assume().await?;
+        call::until(deadline, "AssumeRole", asked.assume()).await?;
         Ok(())
+    }
+
+    /// Refuses, without a role, a key of another account: it would wrap, and halves would be made in this process's own.
+    async fn refuse_other_account(&self, account: &AwsAccount) -> Result<(), Failed> {
+        let region = Region::new(account.key.region().to_owned());
+        let config = self.config.clone().into_builder().region(region).build();
+        let call = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
+        match call::judge("GetCallerIdentity", call)?.account {
+            Some(own) if own == account.key.account() => Ok(()),
+            _ => Err(Failed::new(CloudFault::NoRole, "enter", account.key.account())),
+        }
     }
 
     fn build(&self, way: &Way) -> Door {

@@ -6,12 +6,18 @@ use async_trait::async_trait;
 use aws_sdk_kms::{
     Client,
     config::retry::RetryConfig,
-    types::{KeySpec, KeyState, KeyUsageType, OriginType, Tag},
+    primitives::Blob,
+    types::{KeySpec, KeyState, KeyUsageType, MessageType, OriginType, SigningAlgorithmSpec, Tag},
 };
+use composite::ClassicalAlgorithm;
 use serde_json::json;
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use vault::{
-    custody::{CustodyError, Deletion, DeploymentId, Kept, MarkedHalf, NewHalf, RemoteHalves, Subject},
+    Timestamp,
+    custody::{
+        CloudFault, CustodyError, Deletion, DeploymentId, HalfAlgorithm, Kept, MarkedHalf, NewHalf,
+        RemoteHalves, Subject,
+    },
     id::KeyId,
     sealed::HalfName,
     settings::RoleArn,
@@ -31,8 +37,8 @@ impl RemoteHalves for Account {
         deployment: &DeploymentId,
         key: &KeyId,
     ) -> Result<Deletion, CustodyError> {
-        let kms = self.client_of(key_id).await?;
-        if self.is_going(&kms, key_id).await? {
+        let kms = self.client_unhurried(key_id).await?;
+        if is_going(&kms, key_id, Some(key)).await? {
             return Ok(Deletion::Scheduled);
         }
         let marks = tags(&kms, key_id).await?;
@@ -41,17 +47,17 @@ impl RemoteHalves for Account {
             return Ok(Deletion::NotOurs);
         }
         let call = kms.schedule_key_deletion().key_id(key_id).pending_window_in_days(DAYS);
-        match self.ask("ScheduleKeyDeletion", key_id, call.send()).await {
+        match call::judge("ScheduleKeyDeletion", call.send().await) {
             Ok(_) => Ok(Deletion::Scheduled),
             // A repeated call may find what the first one did, whose answer was lost.
-            Err(failed) if failed.is("KMSInvalidStateException") && self.is_going(&kms, key_id).await? => {
+            Err(failed) if failed.is("KMSInvalidStateException") && is_going(&kms, key_id, None).await? => {
                 Ok(Deletion::Scheduled)
             }
             Err(failed) => Err(failed.into()),
         }
     }
 
-    /// A call for every key of the account, without the request's time limit: who looks through an account is in no hurry.
+    /// A call for every key of the account and region.
     async fn marked(&self, deployment: &DeploymentId) -> Result<Vec<MarkedHalf>, CustodyError> {
         let kms = self.home();
         let mut found = Vec::new();
@@ -69,7 +75,7 @@ impl RemoteHalves for Account {
                     Err(failed) => return Err(failed.into()),
                 };
                 let value = |name| marks.iter().find(|tag| tag.tag_key() == name).map(Tag::tag_value);
-                if value(DEPLOYMENT) == Some(deployment.as_str()) && !self.is_going(kms, arn).await? {
+                if value(DEPLOYMENT) == Some(deployment.as_str()) && !is_going(kms, arn, None).await? {
                     found.push(MarkedHalf {
                         key_id: arn.to_owned(),
                         org: value(ORG).and_then(|org| org.parse().ok()),
@@ -84,10 +90,24 @@ impl RemoteHalves for Account {
         }
     }
 
-    async fn reach(&self, key_id: &str) -> Result<(), CustodyError> {
-        let call = self.client_of(key_id).await?.get_public_key().key_id(key_id);
-        self.ask("GetPublicKey", key_id, call.send()).await?;
-        Ok(())
+    /// A dry run: its policy may let the account fetch its public key, and somebody else sign.
+    async fn would_sign(&self, key_id: &str, half: HalfAlgorithm) -> Result<(), CustodyError> {
+        let (kind, with) = match half {
+            HalfAlgorithm::Classical(ClassicalAlgorithm::Ed25519) => {
+                (MessageType::Raw, SigningAlgorithmSpec::Ed25519Sha512)
+            }
+            HalfAlgorithm::Classical(ClassicalAlgorithm::EcdsaP256) => {
+                (MessageType::Raw, SigningAlgorithmSpec::EcdsaSha256)
+            }
+            HalfAlgorithm::Pq(_) => (MessageType::ExternalMu, SigningAlgorithmSpec::MlDsaShake256),
+        };
+        let call = self.client_of(key_id).await?.sign().key_id(key_id).dry_run(true);
+        let call = call.message(Blob::new([0; 64])).message_type(kind).signing_algorithm(with);
+        match self.ask("Sign", key_id, call.send()).await {
+            Err(failed) if failed.is("DryRunOperationException") => Ok(()),
+            Err(failed) => Err(failed.into()),
+            Ok(_) => Err(wrong("Sign", "it signed in a dry run").into()),
+        }
     }
 }
 
@@ -121,44 +141,28 @@ impl Account {
             .customize()
             // Each call makes a key: one whose answer was lost is not repeated.
             .config_override(aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled()));
-        let made = self.ask_account("CreateKey", call.send()).await?;
+        // What was refused was not made; what was not answered, or not as it should have been, may have been.
+        let refused = |failed: &Failed| {
+            matches!(failed.fault, CloudFault::Denied | CloudFault::Throttled) && failed.code.is_some()
+        };
+        let made = self.ask_account("CreateKey", call.send()).await.map_err(|mut failed| {
+            failed.nothing_made = refused(&failed);
+            failed
+        })?;
         let arn = made.key_metadata.and_then(|key| key.arn).ok_or_else(|| wrong("CreateKey", "no key"))?;
         let public_key = self.public_key(&arn, &spec).await?;
         Ok(NewHalf { public_key, secret: Kept::AtProvider(arn) })
     }
 
-    /// A key that was just made is not known everywhere at once.
     async fn public_key(&self, arn: &str, spec: &KeySpec) -> Result<Vec<u8>, CustodyError> {
-        let mut tries = 0;
-        let answer = loop {
-            match self.ask("GetPublicKey", arn, self.home().get_public_key().key_id(arn).send()).await {
-                Ok(answer) => break answer,
-                Err(failed) if failed.is("NotFoundException") && tries < YOUNG_TRIES => {
-                    tries += 1;
-                    tokio::time::sleep(YOUNG_REST).await;
-                }
-                Err(failed) => return Err(failed.into()),
-            }
-        };
+        let ask = || self.ask("GetPublicKey", arn, self.home().get_public_key().key_id(arn).send());
+        let answer = patiently(YOUNG_TRIES, ask).await?;
         if answer.key_id() != Some(arn) || answer.key_spec() != Some(spec) {
             return Err(wrong("GetPublicKey", "another key's").into());
         }
         let spki = answer.public_key.ok_or_else(|| wrong("GetPublicKey", "no key"))?.into_inner();
         Ok(bare(&spki, spec)
             .ok_or_else(|| wrong("GetPublicKey", "not the SubjectPublicKeyInfo of such a key"))?)
-    }
-
-    /// Whether a key is deleted, or about to be.
-    async fn is_going(&self, kms: &Client, key_id: &str) -> Result<bool, Failed> {
-        let described = call::judge("DescribeKey", kms.describe_key().key_id(key_id).send().await);
-        match described {
-            Ok(described) => {
-                let state = described.key_metadata.and_then(|key| key.key_state);
-                Ok(matches!(state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion)))
-            }
-            Err(failed) if failed.is("NotFoundException") => Ok(true),
-            Err(failed) => Err(failed),
-        }
     }
 
     /// The account administers the key and does not sign with it by that; the vault signs with it and has it deleted, and cannot
@@ -197,6 +201,40 @@ impl Account {
     }
 }
 
+/// Asks again where a key is not found: one that was just made is not known everywhere at once.
+pub(crate) async fn patiently<T, F: Future<Output = Result<T, Failed>>>(
+    tries: u32,
+    ask: impl Fn() -> F,
+) -> Result<T, Failed> {
+    let mut tried = 0;
+    loop {
+        match ask().await {
+            Err(failed) if failed.is("NotFoundException") && tried < tries => {
+                tried += 1;
+                tokio::time::sleep(YOUNG_REST).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether a key is deleted, or about to be. One that is not found is taken for deleted only where the hybrid key is no longer as
+/// young as that it might not be known everywhere; where no hybrid key is named, it is old.
+async fn is_going(kms: &Client, key_id: &str, key: Option<&KeyId>) -> Result<bool, Failed> {
+    let described = call::judge("DescribeKey", kms.describe_key().key_id(key_id).send().await);
+    let age = |key: &KeyId| Timestamp::now().as_millis().saturating_sub(key.made_at().as_millis());
+    match described {
+        Ok(described) => {
+            let state = described.key_metadata.and_then(|key| key.key_state);
+            Ok(matches!(state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion)))
+        }
+        Err(failed) if failed.is("NotFoundException") && key.is_none_or(|key| age(key) > YOUNG_MILLIS) => {
+            Ok(true)
+        }
+        Err(failed) => Err(failed),
+    }
+}
+
 async fn tags(kms: &Client, key_id: &str) -> Result<Vec<Tag>, Failed> {
     let what = format!("ListResourceTags of {key_id}");
     let answer = call::judge(&what, kms.list_resource_tags().key_id(key_id).send().await)?;
@@ -231,3 +269,6 @@ const DAYS: i32 = 30;
 /// How often a key that was just made is asked for, and how long lies between.
 const YOUNG_TRIES: u32 = 10;
 const YOUNG_REST: Duration = Duration::from_millis(200);
+
+/// How long a key counts as just made.
+const YOUNG_MILLIS: u64 = 60 * 60 * 1000;

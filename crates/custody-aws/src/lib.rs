@@ -22,6 +22,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_types::SdkConfig;
+use tokio::time::Instant;
 use vault::{
     custody::{Cloud, CloudName, CustodyError, Entered},
     settings::SettingsRecord,
@@ -60,6 +61,12 @@ impl AwsCloud {
     }
 }
 
+impl AwsCloud {
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.doors.budget
+    }
+}
+
 #[async_trait]
 impl Cloud for AwsCloud {
     fn name(&self) -> CloudName {
@@ -67,7 +74,7 @@ impl Cloud for AwsCloud {
     }
 
     async fn enter(&self, settings: &SettingsRecord) -> Result<Entered, CustodyError> {
-        let account = Arc::new(Account::enter(&self.doors, settings).await?);
+        let account = Arc::new(Account::enter(&self.doors, settings, self.deadline()).await?);
         Ok(Entered {
             kek: account.clone(),
             classical: account.clone(),
@@ -77,7 +84,8 @@ impl Cloud for AwsCloud {
     }
 
     async fn test(&self, settings: &SettingsRecord) -> Result<(), CustodyError> {
-        self.doors.refuse_open(settings).await?;
-        Account::enter(&self.doors, settings).await?.try_wrapping().await
+        let deadline = self.deadline();
+        self.doors.refuse_open(settings, deadline).await?;
+        Account::enter(&self.doors, settings, deadline).await?.try_wrapping().await
     }
 }

@@ -16,7 +16,10 @@ use vault::{
     sealed::HalfName,
 };
 
-use crate::{account::Account, kek::wrong};
+use crate::{account::Account, halves::patiently, kek::wrong};
+
+/// How often a key that is not found is asked again.
+const YOUNG_TRIES: u32 = 3;
 
 #[async_trait]
 impl ClassicalSigner for Account {
@@ -109,7 +112,7 @@ impl Account {
         };
         let call = self.client_of(key).await?.sign().key_id(key).message(Blob::new(message));
         let call = call.message_type(kind).signing_algorithm(with);
-        let answer = self.ask("Sign", key, call.send()).await?;
+        let answer = patiently(YOUNG_TRIES, || self.ask("Sign", key, call.clone().send())).await?;
         Ok(answer.signature.ok_or_else(|| wrong("Sign", "no signature"))?.into_inner())
     }
 }

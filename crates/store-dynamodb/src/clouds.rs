@@ -8,7 +8,7 @@ use vault::{
     id::{KeyId, OrgId},
     providers::{KeyProvider, PqProvider},
     random,
-    settings::{AwsAccount, KmsKeyArn, RoleArn, SettingsRecord},
+    settings::{AwsAccount, Demand, KmsKeyArn, RoleArn, SettingsRecord},
     store::{
         Clearing, Intent, Intents, KeyRecord, KeyStatus, Leftover, Reconciling, Record, Saving, Settings,
         SettingsWrites, StoreError,
@@ -56,12 +56,12 @@ impl SettingsWrites for DynamoStore {
         let item = item_of(settings);
         match stored {
             None => t.make(Table::Settings, &key, item)?,
-            Some(stored) if CloudName::ALL.iter().all(|c| !stored.names(*c) || settings.names(*c)) => {
+            Some(stored) if settings.demands(&stored) == Demand::None => {
                 let values = [("at", time(stored.updated_at))];
                 t.replace(Table::Settings, &key, item, "#updated_at = :at", &values, Refused::NotAsExpected)?;
             }
             Some(stored) => {
-                let closed = match self.close(&stored).await? {
+                let closed = match self.close(&stored, settings.demands(&stored)).await? {
                     Closed::InUse(key) => return Ok(Saving::InUse(key)),
                     Closed::Changed => return Ok(Saving::Changed),
                     Closed::Now(closed) => closed,
@@ -81,7 +81,7 @@ impl SettingsWrites for DynamoStore {
     async fn clear_settings(&self, org: &OrgId, record: Record) -> Result<Clearing, StoreError> {
         loop {
             let Some(stored) = self.settings(org).await? else { return Ok(Clearing::NotThere) };
-            let closed = match self.close(&stored).await? {
+            let closed = match self.close(&stored, Demand::Nothing).await? {
                 Closed::InUse(key) => return Ok(Clearing::InUse(key)),
                 Closed::Changed => continue,
                 Closed::Now(closed) => closed,
@@ -119,6 +119,12 @@ impl Intents for DynamoStore {
             Err(Refused::NotAsExpected) => Ok(false),
             Err(refused) => Err(refused.into()),
         }
+    }
+
+    async fn withdraw(&self, intent: &Intent) -> Result<(), StoreError> {
+        let mut t = Transaction::new(self);
+        t.delete(Table::Intents, &intended(&intent.org, &intent.key), "", &[], Refused::NotAsExpected)?;
+        Ok(t.commit().await??)
     }
 }
 
@@ -199,7 +205,7 @@ enum Closed {
 
 impl DynamoStore {
     /// Keeps creations from beginning by these settings, and then looks for what rests on them.
-    async fn close(&self, stored: &SettingsRecord) -> Result<Closed, StoreError> {
+    async fn close(&self, stored: &SettingsRecord, demand: Demand) -> Result<Closed, StoreError> {
         let name = hex::encode(random::generate::<16>().map_err(unavailable)?);
         let (key, at) = (Key::alone(stored.org.as_str()), time(stored.updated_at));
         let until = number(Timestamp::now().as_millis() + CLOSED_MILLIS);
@@ -217,7 +223,9 @@ impl DynamoStore {
             Err(Refused::NotAsExpected) => return Ok(Closed::Changed),
             Err(refused) => return Err(refused.into()),
         }
-        let Some(dependent) = self.dependent(&stored.org).await? else { return Ok(Closed::Now(name)) };
+        let Some(dependent) = self.dependent(&stored.org, demand).await? else {
+            return Ok(Closed::Now(name));
+        };
         let mut t = Transaction::new(self);
         t.update(
             Table::Settings,
@@ -233,33 +241,48 @@ impl DynamoStore {
         }
     }
 
-    /// A key that rests on an organisation's settings: active, in the making, or with halves still to be deleted.
-    async fn dependent(&self, org: &OrgId) -> Result<Option<KeyId>, StoreError> {
+    /// A key that rests on an organisation's settings: in the making, active where that counts, or with halves still to be deleted.
+    /// They are looked at in the order in which a key goes through them, so that none slips by.
+    async fn dependent(&self, org: &OrgId, demand: Demand) -> Result<Option<KeyId>, StoreError> {
+        if let Some(making) = self.first_of(Table::Intents, INTENTS, org).await? {
+            return Ok(Some(making));
+        }
         let mut found: Option<KeyId> = None;
-        let (from, below) = (format!("{org}#"), format!("{org}$"));
-        for (table, pk) in [(Table::Intents, INTENTS), (Table::Outbox, OUTBOX)] {
-            let range = Range { pk, from: Some(&from), below: Some(&below), ..Range::default() };
-            self.query(table, range, |item| {
-                found = found.take().or(item::parsed(&item, "key_id").ok());
+        if demand == Demand::Nothing {
+            let range = Range { pk: org.as_str(), ..Range::default() };
+            self.query(Table::Keys, range, |item| {
+                let active = item::get(&item, "status") == Ok(KeyStatus::Active.name());
+                let rests = active && rows::tier(&item).is_ok_and(|tier| u8::from(tier) > 0);
+                found = if rests { item::parsed(&item, "sk").ok() } else { None };
                 found.is_none()
             })
             .await?;
         }
-        let range = Range { pk: org.as_str(), ..Range::default() };
-        self.query(Table::Keys, range, |item| {
-            let active = item::get(&item, "status") == Ok(KeyStatus::Active.name());
-            let rests = active && rows::tier(&item).is_ok_and(|tier| u8::from(tier) > 0);
-            found = found.take().or_else(|| rests.then(|| item::parsed(&item, "sk").ok()).flatten());
+        match found {
+            Some(found) => Ok(Some(found)),
+            None => self.first_of(Table::Outbox, OUTBOX, org).await,
+        }
+    }
+
+    /// A key of an organisation's in a table that keeps all in one partition.
+    async fn first_of(&self, table: Table, pk: &str, org: &OrgId) -> Result<Option<KeyId>, StoreError> {
+        let (from, below, mut found) = (format!("{org}#"), format!("{org}$"), None);
+        let range = Range { pk, from: Some(&from), below: Some(&below), ..Range::default() };
+        self.query(table, range, |item| {
+            found = item::parsed(&item, "key_id").ok();
             found.is_none()
         })
         .await?;
         Ok(found)
     }
 
-    /// What a key leaves at clouds when it ends.
+    /// What an active key leaves at clouds when it ends; what a superseded one left stood in the outbox before.
     pub(crate) async fn leftovers(&self, org: &OrgId, key: &KeyId) -> Result<Vec<Leftover>, StoreError> {
         let place = Places::of(org, key).state;
         let Some(state) = self.get(place.0, &place.1).await? else { return Ok(Vec::new()) };
+        if item::get(&state, "status") != Ok(KeyStatus::Active.name()) {
+            return Ok(Vec::new());
+        }
         let parse = || {
             let halves = [
                 (item::parsed::<KeyProvider>(&state, "key_provider")?.cloud(), "classical_key_id"),
@@ -274,7 +297,7 @@ impl DynamoStore {
             }
             Ok(left)
         };
-        // A row that cannot be read can still be revoked; what it leaves is found as a stray.
+        // A row that cannot be read can still be revoked; what it leaves is told of by a survey.
         Ok(parse().unwrap_or_else(|_: Corrupt| Vec::new()))
     }
 

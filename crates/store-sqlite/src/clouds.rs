@@ -6,7 +6,7 @@ use vault::{
     Timestamp,
     custody::{CloudName, DeploymentId},
     id::{KeyId, OrgId},
-    settings::SettingsRecord,
+    settings::{Demand, SettingsRecord},
     store::{
         Clearing, Intent, Intents, KeyRecord, Leftover, Reconciling, Record, Saving, Settings,
         SettingsWrites, StoreError,
@@ -48,12 +48,8 @@ impl SettingsWrites for SqliteStore {
             if stored.as_ref().map(|stored| stored.updated_at) != replaces {
                 return Ok(Saving::Changed);
             }
-            let dropped = |cloud: &CloudName| {
-                stored.as_ref().is_some_and(|stored| stored.names(*cloud)) && !settings.names(*cloud)
-            };
-            if CloudName::ALL.iter().any(dropped)
-                && let Some(key) = dependent(t, &settings.org)?
-            {
+            let demand = stored.as_ref().map_or(Demand::None, |stored| settings.demands(stored));
+            if let Some(key) = dependent(t, &settings.org, demand)? {
                 return Ok(Saving::InUse(key));
             }
             let aws = settings.aws.as_ref().map(serde_json::to_string).transpose().map_err(unavailable)?;
@@ -74,7 +70,7 @@ impl SettingsWrites for SqliteStore {
             if stored(t, &org)?.is_none() {
                 return Ok(Clearing::NotThere);
             }
-            if let Some(key) = dependent(t, &org)? {
+            if let Some(key) = dependent(t, &org, Demand::Nothing)? {
                 return Ok(Clearing::InUse(key));
             }
             execute(t, "DELETE FROM settings WHERE org = ?1", [org.as_str()])?;
@@ -107,6 +103,12 @@ impl Intents for SqliteStore {
             Ok(true)
         })
         .await
+    }
+
+    async fn withdraw(&self, intent: &Intent) -> Result<(), StoreError> {
+        let key = [intent.org.to_string(), intent.key.to_string()];
+        self.write(move |t| execute(t, "DELETE FROM intents WHERE org = ?1 AND key_id = ?2", key).map(drop))
+            .await
     }
 }
 
@@ -164,8 +166,8 @@ impl Reconciling for SqliteStore {
     }
 }
 
-/// Takes away the intent of a key that is made in this transaction. That it was made is written down apart first: so a store
-/// that is put back to an earlier hour has nothing of it deleted.
+/// Takes away the intent of a key that is made in this transaction, as its last step. That it was made is written down apart first:
+/// so a store that is put back to an earlier hour has nothing of it deleted.
 pub(crate) fn finish_creation(
     t: &Transaction<'_>,
     apart: &Revocations,
@@ -181,7 +183,7 @@ pub(crate) fn finish_creation(
     apart.note_made(&key.org, &key.id)
 }
 
-/// Puts what a key that ends leaves at clouds into the outbox.
+/// Puts what an active key leaves at clouds when it ends into the outbox; what a superseded one left stood there before.
 pub(crate) fn leave(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<(), StoreError> {
     for (cloud, provider) in [("aws", "aws-kms"), ("azure", "azure-kv"), ("gcp", "gcp-kms")] {
         for half in ["classical_key_id", "pq_key_id"] {
@@ -189,7 +191,7 @@ pub(crate) fn leave(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<(),
             let sql = format!(
                 "INSERT OR IGNORE INTO outbox (org, key_id, cloud, half)
                  SELECT org, id, ?3, {half} FROM keys
-                 WHERE org = ?1 AND id = ?2 AND {holder} = ?4 AND {half} IS NOT NULL"
+                 WHERE org = ?1 AND id = ?2 AND status = 'active' AND {holder} = ?4 AND {half} IS NOT NULL"
             );
             execute(t, &sql, [org.as_str(), key.as_str(), cloud, provider])?;
         }
@@ -222,12 +224,16 @@ fn settings(row: &Row<'_>) -> Result<SettingsRecord, Corrupt> {
     })
 }
 
-/// A key that rests on the organisation's settings: active, in the making, or with halves still to be deleted.
-fn dependent(t: &Transaction<'_>, org: &OrgId) -> Result<Option<KeyId>, StoreError> {
+/// A key that rests on the organisation's settings: in the making, with halves still to be deleted, or, where that counts, active.
+fn dependent(t: &Transaction<'_>, org: &OrgId, demand: Demand) -> Result<Option<KeyId>, StoreError> {
+    if demand == Demand::None {
+        return Ok(None);
+    }
     let sql = "SELECT key_id FROM intents WHERE org = ?1
                UNION ALL SELECT key_id FROM outbox WHERE org = ?1
-               UNION ALL SELECT id FROM keys WHERE org = ?1 AND status = 'active' AND tier > 0 LIMIT 1";
-    rows::find(t, sql, [org.as_str()], |row| rows::id(row, "key_id"))?
+               UNION ALL SELECT id FROM keys WHERE org = ?1 AND status = 'active' AND tier > 0 AND ?2 LIMIT 1";
+    let active_too = demand == Demand::Nothing;
+    rows::find(t, sql, params![org.as_str(), active_too], |row| rows::id(row, "key_id"))?
         .transpose()
         .map_err(|column| corrupt(None, column))
 }

@@ -44,8 +44,8 @@ impl KeyWrites for SqliteStore {
         self.write(move |t| {
             insert_key(t, &key)?;
             insert_sealed(t, &key, &sealed)?;
-            clouds::finish_creation(t, store.revocations(), &key)?;
-            insert_record(t, &record)
+            insert_record(t, &record)?;
+            clouds::finish_creation(t, store.revocations(), &key)
         })
         .await
     }
@@ -59,6 +59,7 @@ impl KeyWrites for SqliteStore {
                 if reads::status(t, org, predecessor)? != Some(KeyStatus::Active) {
                     return Ok(Change::NotActive);
                 }
+                clouds::leave(t, org, predecessor)?;
                 execute(
                     t,
                     "UPDATE keys SET status = 'superseded', successor = ?3 WHERE org = ?1 AND id = ?2",
@@ -67,13 +68,13 @@ impl KeyWrites for SqliteStore {
                 erase(t, org, predecessor)?;
                 insert_key(t, successor)?;
                 insert_sealed(t, successor, sealed)?;
-                clouds::finish_creation(t, store.revocations(), successor)?;
                 insert_succession(t, succession, &successor.id)?;
                 if successor.kind == KeyKind::Ledger {
                     let sql = "UPDATE orgs SET ledger_key = ?2 WHERE id = ?1 AND ledger_key = ?3";
                     execute(t, sql, params![org.as_str(), successor.id.as_str(), predecessor.as_str()])?;
                 }
                 insert_record(t, &record)?;
+                clouds::finish_creation(t, store.revocations(), successor)?;
                 Ok(Change::Done)
             })
             .await?;
@@ -434,6 +435,7 @@ fn insert_succession(
 /// The tombstone and all that follows from it, but for the events.
 fn bury(t: &Transaction<'_>, tombstone: &Tombstone) -> Result<(), StoreError> {
     let at = millis(tombstone.revoked_at);
+    clouds::leave(t, &tombstone.org, &tombstone.key)?;
     execute(
         t,
         "INSERT INTO tombstones (org, key_id, fingerprint, revoked_at) VALUES (?1, ?2, ?3, ?4)",
@@ -447,9 +449,8 @@ fn bury(t: &Transaction<'_>, tombstone: &Tombstone) -> Result<(), StoreError> {
     erase(t, &tombstone.org, &tombstone.key)
 }
 
-/// Everything that a key could sign with: what is here is deleted, what a cloud holds is put into the outbox.
+/// Everything here that a key could sign with.
 fn erase(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<(), StoreError> {
-    clouds::leave(t, org, key)?;
     let key = [org.as_str(), key.as_str()];
     execute(t, "DELETE FROM sealed_halves WHERE org = ?1 AND key_id = ?2", key)?;
     let sql = "UPDATE keys SET kek_provider = NULL, kek_key_id = NULL, wrapped_dek = NULL, record_tag = NULL

@@ -104,6 +104,14 @@ impl<'a> Accounts<'a> {
         if intents.intend(intent, settings.updated_at).await? { Ok(()) } else { Err(Error::SettingsChanged) }
     }
 
+    /// Takes the intent back: nothing was made.
+    pub(crate) async fn withdraw(&self, intent: &Intent) -> Result<(), Error> {
+        match self.intents {
+            Some(intents) => Ok(intents.withdraw(intent).await?),
+            None => Ok(()),
+        }
+    }
+
     async fn read(&self, known: &mut Known) -> Result<Option<Arc<SettingsRecord>>, Error> {
         if let Some(settings) = &known.settings {
             return Ok(settings.clone());

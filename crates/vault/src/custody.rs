@@ -18,7 +18,9 @@ use crate::{
     record_tag::{KekId, RecordTag},
 };
 
-pub use cloud::{Cloud, CloudFault, CloudName, Deletion, DeploymentId, Entered, MarkedHalf, RemoteHalves};
+pub use cloud::{
+    Cloud, CloudFault, CloudName, Deletion, DeploymentId, Entered, HalfAlgorithm, MarkedHalf, RemoteHalves,
+};
 
 /// Wraps the data keys of hybrid keys.
 #[async_trait]
@@ -192,9 +194,14 @@ pub enum CustodyError {
         cloud: CloudName,
         /// Why not.
         fault: CloudFault,
+        /// Whether a call that was to make something certainly made nothing.
+        nothing_made: bool,
         /// The call and the cloud's own words on it, for the operator; no credential is among them.
         detail: String,
     },
+    /// The vault's own key-encryption key could not be fetched.
+    #[error("the vault's own key-encryption key could not be opened: {0}")]
+    RootKek(String),
     /// A primitive refused what it never refuses.
     #[error("{0} refused its input")]
     Primitive(&'static str),

@@ -137,6 +137,14 @@ pub enum Error {
     /// Somebody else changed the settings meanwhile.
     #[error("the settings were changed meanwhile; read them again, and then send the change anew")]
     SettingsChanged,
+    /// The vault's own key-encryption key is out of reach.
+    #[error(
+        "the vault's own key-encryption key could not be opened; nothing was released. Its operator can mend that"
+    )]
+    RootKekUnavailable {
+        /// Why, for the operator.
+        source: CustodyError,
+    },
     /// This deployment has no such provider.
     #[error("provider `{provider}` is {reason}")]
     ProviderUnavailable {
@@ -261,6 +269,7 @@ impl From<CustodyError> for Error {
                 provider: cloud.service(),
                 reason: "not part of this deployment; `env` and `postq-managed` are",
             },
+            CustodyError::RootKek(_) => Self::RootKekUnavailable { source },
             CustodyError::NoAccount(cloud) => Self::NoAccount { cloud },
             CustodyError::Cloud { cloud, fault, .. } => Self::Cloud { cloud, fault, source },
             source => Self::Internal { source: InternalFault::Custody(source) },

@@ -45,6 +45,15 @@ impl<K: Kind> Id<K> {
 }
 
 impl<K> Id<K> {
+    /// When it was made.
+    #[must_use]
+    pub fn made_at(&self) -> Timestamp {
+        let ulid = self.as_str().rsplit('_').next().unwrap_or_default();
+        let millis = Ulid::from_string(&ulid.to_ascii_uppercase()).map(|ulid| ulid.timestamp_ms());
+        // An id is checked when it is read, and a timestamp's 48 bits are never beyond what RFC 3339 can write by far.
+        millis.ok().and_then(Timestamp::from_millis).unwrap_or_else(Timestamp::now)
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

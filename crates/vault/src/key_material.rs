@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use composite::{Algorithm, PublicKey, Signature, SigningInput, verify};
-use futures::future::{try_join, try_join3};
+use futures::future::{join, try_join, try_join3};
 use ledger::{Content, Json};
 
 use crate::{
     Error, Timestamp,
     accounts::Accounts,
-    custody::{CloudFault, CloudName, CustodyError, Half, HalfSecret, Kept, RootKek, Subject},
+    custody::{CloudFault, CloudName, CustodyError, Half, HalfSecret, Kept, NewHalf, RootKek, Subject},
     error::IntegrityFault,
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider, Tier, check_combination},
@@ -58,16 +58,29 @@ pub(crate) async fn generate(
 
     let id = KeyId::generate(blueprint.now)?;
     let clouds = blueprint.clouds();
-    if !clouds.is_empty() {
-        let intent = Intent { org: blueprint.org.clone(), key: id.clone(), clouds, since: blueprint.now };
-        accounts.intend(&intent).await?;
+    let intent = (!clouds.is_empty()).then(|| Intent {
+        org: blueprint.org.clone(),
+        key: id.clone(),
+        clouds,
+        since: blueprint.now,
+    });
+    if let Some(intent) = &intent {
+        accounts.intend(intent).await?;
     }
     let subject = Subject { org: blueprint.org, key: &id };
-    let (classical, pq) = try_join(
+    let (classical, pq) = join(
         classical_holder.generate(subject, blueprint.algorithm.classical()),
         pq_holder.generate(subject, blueprint.algorithm.pq()),
     )
-    .await?;
+    .await;
+    if let Some(intent) = &intent
+        && is_certainly_nothing(&classical)
+        && is_certainly_nothing(&pq)
+        && (classical.is_err() || pq.is_err())
+    {
+        accounts.withdraw(intent).await?;
+    }
+    let (classical, pq) = (classical?, pq?);
     let public_key = PublicKey::from_halves(blueprint.algorithm, &pq.public_key, &classical.public_key)
         .map_err(Error::composite)?;
 
@@ -78,7 +91,17 @@ pub(crate) async fn generate(
     ];
     let mut wrapped = None;
     if seals.iter().any(|(_, secret, _)| matches!(secret, Kept::Here(_))) {
-        let dek = kek.generate_dek(subject).await?;
+        let dek = match (kek.generate_dek(subject).await, &intent) {
+            (Ok(dek), _) => dek,
+            // A data key leaves nothing where it was made.
+            (Err(error), Some(intent))
+                if seals.iter().all(|(_, secret, _)| matches!(secret, Kept::Here(_))) =>
+            {
+                accounts.withdraw(intent).await?;
+                return Err(error.into());
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
         for (half, secret, seal) in seals {
             if let Kept::Here(secret) = secret {
                 let context = SealContext { subject, kind: blueprint.kind, public_key: &public_key, half };
@@ -111,6 +134,15 @@ pub(crate) async fn generate(
     };
     record.tag = Some(accounts.root().tag(&record.org, &tagged_bytes(&record)).await?);
     Ok((record, sealed))
+}
+
+/// Whether a half was certainly made nowhere but here.
+fn is_certainly_nothing(half: &Result<NewHalf, CustodyError>) -> bool {
+    match half {
+        Ok(half) => matches!(half.secret, Kept::Here(_)),
+        Err(CustodyError::Cloud { nothing_made, .. }) => *nothing_made,
+        Err(_) => false,
+    }
 }
 
 impl Blueprint<'_> {

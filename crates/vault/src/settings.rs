@@ -39,6 +39,17 @@ impl SettingsRecord {
         }
     }
 
+    /// What putting these in place of `stored` asks of what rests on those.
+    #[must_use]
+    pub fn demands(&self, stored: &Self) -> Demand {
+        match (&stored.aws, &self.aws) {
+            (Some(_), None) => Demand::Nothing,
+            (Some(old), Some(new)) if old.is_entered_as(new) => Demand::None,
+            (Some(_), Some(_)) => Demand::NothingPending,
+            (None, _) => Demand::None,
+        }
+    }
+
     /// What the ledger tells of them: names, no secret.
     #[must_use]
     pub fn to_event_data(&self) -> Json {
@@ -50,6 +61,17 @@ impl SettingsRecord {
         });
         Json::object([("aws", aws), ("defaultKekProvider", self.default_kek.name().into())])
     }
+}
+
+/// What a change of settings asks of what rests on the old ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// Nothing.
+    None,
+    /// That no creation and no deletion rests on them.
+    NothingPending,
+    /// That neither these nor an active key do.
+    Nothing,
 }
 
 /// An AWS account, by a key in it and the role by which it is entered.
@@ -173,6 +195,14 @@ impl AwsAccount {
             }
             _ => Ok(Self { key, role }),
         }
+    }
+}
+
+impl AwsAccount {
+    /// Whether another way of naming an account leads to the same place, as the same role.
+    fn is_entered_as(&self, other: &Self) -> bool {
+        let place = |of: &Self| (of.key.account().to_owned(), of.key.region().to_owned());
+        self.role == other.role && place(self) == place(other)
     }
 }
 

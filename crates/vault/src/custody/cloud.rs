@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use composite::{ClassicalAlgorithm, MlDsaSet};
 
 use super::{ClassicalSigner, CustodyError, KeyEncryption, PqSigner};
 use crate::{
@@ -90,7 +91,7 @@ pub struct Entered {
 /// Looks after halves that a cloud holds.
 #[async_trait]
 pub trait RemoteHalves: Send + Sync {
-    /// Has a half deleted, on condition that it carries the deployment's mark and the key's.
+    /// Has a half deleted, on condition that it carries the deployment's mark and the key's. It takes its time.
     async fn schedule_deletion(
         &self,
         key_id: &str,
@@ -98,11 +99,20 @@ pub trait RemoteHalves: Send + Sync {
         key: &KeyId,
     ) -> Result<Deletion, CustodyError>;
 
-    /// Every half in the account that carries the deployment's mark, and is not about to be deleted.
+    /// Every half in the account and region that carries the deployment's mark, and is not about to be deleted. It takes its time.
     async fn marked(&self, deployment: &DeploymentId) -> Result<Vec<MarkedHalf>, CustodyError>;
 
-    /// Whether a half can be reached: its public key is fetched.
-    async fn reach(&self, key_id: &str) -> Result<(), CustodyError>;
+    /// Whether a half would sign. It does not.
+    async fn would_sign(&self, key_id: &str, half: HalfAlgorithm) -> Result<(), CustodyError>;
+}
+
+/// What a half signs with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HalfAlgorithm {
+    /// The classical half.
+    Classical(ClassicalAlgorithm),
+    /// The ML-DSA half.
+    Pq(MlDsaSet),
 }
 
 /// How having a half deleted ended.
@@ -163,9 +173,9 @@ pub enum CloudFault {
         "lets the vault into the account without this organisation's external id: the role's trust policy must demand it (`sts:ExternalId`), or anyone else's vault could be made to use the account"
     )]
     OpenDoor,
-    /// The settings name no role, and the deployment's own identity is not one organisation's.
+    /// The settings name no role, and the deployment's own identity is not one organisation's, or not of that account.
     #[error(
-        "is entered by a role: name one as `aws.roleArn`; only a deployment that is declared to serve a single organisation does without"
+        "is entered by a role: name one as `aws.roleArn`; only a deployment that is declared to serve a single organisation does without, and only for its own account"
     )]
     NoRole,
     /// The key is disabled or gone, or a policy withholds it.

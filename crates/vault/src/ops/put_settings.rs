@@ -8,8 +8,10 @@ use utoipa::ToSchema;
 use crate::{
     Error, Timestamp,
     caller::Caller,
-    custody::{CloudName, Custody, CustodyError, Entered, Subject},
+    custody::{CloudName, Custody, CustodyError, Entered, HalfAlgorithm, Subject},
+    error::IntegrityFault,
     events::Scene,
+    key_material,
     providers::KekProvider,
     settings::{AwsAccount, KmsKeyArn, RoleArn, SettingsRecord},
     store::{KeyFilter, KeyRecord, KeyStatus, Keys, Orgs, Record, Saving, Settings, SettingsWrites},
@@ -148,13 +150,15 @@ pub(super) async fn try_out(
     }
     let Entered { kek, halves: remote, .. } = cloud.enter(settings).await?;
     for key in wrapped {
+        key_material::check_tag(ports.custody.root.as_ref(), &key).await?;
         if let Some(hold) = &key.kek {
             let subject = Subject { org: &key.org, key: &key.id };
-            kek.unwrap_dek(subject, &hold.wrapped).await?;
+            let opened = kek.unwrap_dek(subject, &hold.wrapped).await;
+            opened.map_err(|e| key_material::custody_error(&key, e, IntegrityFault::WrappedDek))?;
         }
     }
-    for half in halves {
-        remote.reach(&half).await?;
+    for (half, algorithm) in halves {
+        remote.would_sign(&half, algorithm).await?;
     }
     Ok(())
 }
@@ -164,7 +168,7 @@ async fn resting_on(
     ports: &Ports,
     caller: &Caller,
     cloud: CloudName,
-) -> Result<(Vec<KeyRecord>, Vec<String>), Error> {
+) -> Result<(Vec<KeyRecord>, Vec<(String, HalfAlgorithm)>), Error> {
     let mut wrapped: BTreeMap<Option<String>, KeyRecord> = BTreeMap::new();
     let mut halves = Vec::new();
     let mut before = None;
@@ -175,14 +179,20 @@ async fn resting_on(
         let complete = page.len() < PAGE;
         before = page.last().map(|key| key.id.clone());
         for key in page {
+            let algorithm = key.public_key.algorithm();
             let held = [
-                (key.classical.provider.cloud(), &key.classical.key_id),
-                (key.pq.provider.cloud(), &key.pq.key_id),
+                (
+                    key.classical.provider.cloud(),
+                    &key.classical.key_id,
+                    HalfAlgorithm::Classical(algorithm.classical()),
+                ),
+                (key.pq.provider.cloud(), &key.pq.key_id, HalfAlgorithm::Pq(algorithm.pq())),
             ];
-            let held = held.into_iter().filter(|(holder, _)| *holder == Some(cloud));
-            halves.extend(
-                held.filter_map(|(_, id)| id.clone()).take(TRIED_HALVES - halves.len().min(TRIED_HALVES)),
-            );
+            for (holder, id, with) in held {
+                if let (Some(id), true) = (id, holder == Some(cloud) && halves.len() < TRIED_HALVES) {
+                    halves.push((id.clone(), with));
+                }
+            }
             if let Some(kek) = &key.kek
                 && kek.provider.cloud() == Some(cloud)
             {
@@ -198,7 +208,8 @@ async fn resting_on(
 /// Settings that a key rests on.
 pub(super) fn in_use(key: &impl std::fmt::Display) -> Error {
     let reason = format!(
-        "key {key} rests on the account that would not be named any more: rotate it to other providers, or revoke it, and try again once the vault has cleaned up after it"
+        "{key} rests on these settings: an active key would have to be rotated to other providers, or revoked; one that is being made, or that \
+         the vault is cleaning up after, takes a while by itself"
     );
     Error::SettingsInUse { reason }
 }

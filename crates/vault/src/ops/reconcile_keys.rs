@@ -5,7 +5,10 @@
 //! store knows nothing is told of and left alone: it may be another store's under the same mark, or this one's from an hour that
 //! it was put back from.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use crate::{
     Error, Timestamp,
@@ -99,36 +102,49 @@ async fn end_creations(
     now: Timestamp,
     done: &mut Response,
 ) -> Result<(), Error> {
-    for intent in ports.rows.intents(PAGE).await? {
+    let mut overdue: BTreeMap<OrgId, Vec<Intent>> = BTreeMap::new();
+    for intent in ports.rows.intents(usize::MAX).await? {
         let age = now.as_millis().saturating_sub(intent.since.as_millis());
         // The creation could not finish after this, however late its call to the store comes.
         if age > OVERDUE_MILLIS && ports.rows.abandon(&intent).await? {
-            match end_creation(ports, mark, &intent).await {
-                Ok(deleted) => {
-                    done.deleted.extend(deleted);
-                    ports.rows.forget_intent(&intent).await?;
+            overdue.entry(intent.org.clone()).or_default().push(intent);
+        }
+    }
+    for (org, intents) in overdue {
+        match end_creations_of(ports, mark, &org, &intents, done).await {
+            Ok(()) => {
+                for intent in &intents {
+                    ports.rows.forget_intent(intent).await?;
                 }
-                Err(error) => failed(&intent.key, &error, done),
             }
+            Err(error) => failed(&org, &error, done),
         }
     }
     Ok(())
 }
 
-async fn end_creation(ports: &Ports, mark: &DeploymentId, intent: &Intent) -> Result<Vec<String>, Error> {
-    let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &intent.org);
-    let mut deleted = Vec::new();
-    for cloud in &intent.clouds {
-        for half in accounts.enter(*cloud).await?.halves.marked(mark).await? {
-            if half.key.as_ref() == Some(&intent.key) && half.org.as_ref() == Some(&intent.org) {
-                let deletion = delete(&accounts, *cloud, &half.key_id, mark, &intent.key).await?;
+/// Each account is looked through once, however many creations it saw the end of.
+async fn end_creations_of(
+    ports: &Ports,
+    mark: &DeploymentId,
+    org: &OrgId,
+    intents: &[Intent],
+    done: &mut Response,
+) -> Result<(), Error> {
+    let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), org);
+    let clouds: BTreeSet<CloudName> = intents.iter().flat_map(|intent| intent.clouds.clone()).collect();
+    for cloud in clouds {
+        for half in accounts.enter(cloud).await?.halves.marked(mark).await? {
+            let unfinished = intents.iter().find(|intent| half.key.as_ref() == Some(&intent.key));
+            if let (Some(intent), true) = (unfinished, half.org.as_ref() == Some(org)) {
+                let deletion = delete(&accounts, cloud, &half.key_id, mark, &intent.key).await?;
                 if deletion == Deletion::Scheduled {
-                    deleted.push(half.key_id);
+                    done.deleted.push(half.key_id);
                 }
             }
         }
     }
-    Ok(deleted)
+    Ok(())
 }
 
 async fn delete(
@@ -155,7 +171,12 @@ async fn survey(ports: &Ports, mark: &DeploymentId, done: &mut Response) -> Resu
             for cloud in CloudName::ALL.into_iter().filter(|cloud| settings.names(*cloud)) {
                 let found = async { Ok::<_, Error>(accounts.enter(cloud).await?.halves.marked(mark).await?) };
                 match found.await {
-                    Ok(halves) => find_strays(ports, org, halves, done).await?,
+                    Ok(halves) => {
+                        // One row that cannot be read does not keep the other organisations from being looked at.
+                        if let Err(error) = find_strays(ports, org, halves, done).await {
+                            failed(org, &error, done);
+                        }
+                    }
                     Err(error) => failed(org, &error, done),
                 }
             }

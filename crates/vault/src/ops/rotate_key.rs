@@ -43,7 +43,7 @@ pub struct Ports {
 pub struct Request {
     /// 1 to 128 characters.
     pub name: Option<String>,
-    /// Who wraps the data key.
+    /// Who wraps the data key. Where the key has none to hand down, whoever the settings name, else `env`.
     pub kek_provider: Option<KekProvider>,
     /// Who holds the classical half.
     pub key_provider: Option<KeyProvider>,
@@ -69,16 +69,21 @@ pub async fn rotate_key(
     }
     let key = super::find_user_key(ports.keys.as_ref(), caller, id).await?;
     super::refuse_inactive(&key)?;
+    let accounts =
+        Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org).for_making(ports.intents.as_ref());
+    let kek = match request.kek_provider.or(key.kek.as_ref().map(|kek| kek.provider)) {
+        Some(kek) => Some(kek),
+        // A key of which nothing is sealed has no wrapping to hand down.
+        None => accounts.settings().await?.map(|settings| settings.default_kek),
+    };
     let successor = Successor {
         kind: KeyKind::User,
         name: request.name.unwrap_or_else(|| key.name.clone()),
-        kek: request.kek_provider.or(key.kek.as_ref().map(|kek| kek.provider)),
+        kek,
         classical: request.key_provider.unwrap_or(key.classical.provider),
         pq: request.pq_provider.unwrap_or(key.pq.provider),
     };
     let actor = caller.token.as_str();
-    let accounts =
-        Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org).for_making(ports.intents.as_ref());
     let prepared = rotation::prepare(&accounts, ports.sealed.as_ref(), &key, successor, actor).await;
     let (rotation, event) = match prepared {
         Ok(prepared) => prepared,

@@ -28,7 +28,8 @@ pub trait Settings: Send + Sync {
 #[async_trait]
 pub trait SettingsWrites: Send + Sync {
     /// The settings, on condition that those stored were saved when `replaces` says; `None` where there must be none. Where they
-    /// name an account no more, it must be one that could be cleared.
+    /// name an account no more, it must be one that could be cleared; where they name another, or enter it otherwise, no
+    /// creation and no deletion may rest on the old ones.
     async fn put_settings(
         &self,
         settings: &SettingsRecord,
@@ -69,6 +70,9 @@ pub trait Intents: Send + Sync {
     /// The intent, on condition that the organisation's settings are those saved at `settings` and stay; `false` where they are
     /// not, and then nothing is written.
     async fn intend(&self, intent: &Intent, settings: Timestamp) -> Result<bool, StoreError>;
+
+    /// Takes an intent back: its own creation ended, and certainly made nothing at any provider.
+    async fn withdraw(&self, intent: &Intent) -> Result<(), StoreError>;
 }
 
 /// That a key is about to be made with the help of clouds.
