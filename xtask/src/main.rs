@@ -28,6 +28,8 @@ enum Command {
     Test,
     /// The same with every count at its full size
     TestLong,
+    /// Try AWS KMS itself, in an account that the environment names
+    TestLiveAws,
     /// Measure composite signing and verification beside other libraries
     Bench,
     /// Measure placing, sealing, proving and checking in a ledger of up to a million entries
@@ -53,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         Command::Up(args) => up::run(&sh, &args),
         Command::Test => stages::test(&sh, false),
         Command::TestLong => stages::test(&sh, true),
+        Command::TestLiveAws => stages::live_aws(&sh),
         Command::Bench => bench::composite(&sh),
         Command::BenchLedger => bench::ledger(&sh),
         Command::BenchServer => bench::server(&sh),

@@ -55,6 +55,12 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The custody suite against AWS KMS itself. It costs what five keys cost until they are deleted.
+pub(crate) fn live_aws(sh: &Shell) -> anyhow::Result<()> {
+    setup::c_compiler(sh)?;
+    Ok(cmd!(sh, "cargo run --locked -p custody-aws --example live").run()?)
+}
+
 /// Writes docs/openapi.json from the types.
 pub(crate) fn openapi(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo test --locked -p tests openapi").env("POSTQ_WRITE_SNAPSHOTS", "1").run()?)
