@@ -27,6 +27,14 @@ pub(crate) fn verifier(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "node tests/npm/bench.js {pages}").run()?)
 }
 
+/// Signatures at a distance from KMS and from DynamoDB, both emulated.
+pub(crate) fn aws(sh: &Shell) -> anyhow::Result<()> {
+    setup::c_compiler(sh)?;
+    setup::python(sh)?;
+    setup::dynoxide(sh)?;
+    Ok(cmd!(sh, "cargo bench --locked -p benches --bench aws").run()?)
+}
+
 /// The server under load over loopback.
 pub(crate) fn server(sh: &Shell) -> anyhow::Result<()> {
     setup::c_compiler(sh)?;

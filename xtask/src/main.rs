@@ -36,6 +36,8 @@ enum Command {
     BenchLedger,
     /// Measure requests a second and their latency over loopback
     BenchServer,
+    /// Measure signatures at a distance from KMS and DynamoDB
+    BenchAws,
     /// Measure the verifier's package in Node and in a browser beside other libraries
     BenchVerifier,
     /// Build the JavaScript packages
@@ -59,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Command::Bench => bench::composite(&sh),
         Command::BenchLedger => bench::ledger(&sh),
         Command::BenchServer => bench::server(&sh),
+        Command::BenchAws => bench::aws(&sh),
         Command::BenchVerifier => bench::verifier(&sh),
         Command::Npm => npm::build(&sh),
         Command::Reproducible => npm::reproducible(&sh),

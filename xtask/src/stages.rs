@@ -28,7 +28,7 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     stages.run("lints", || {
         Ok(cmd!(
             sh,
-            "cargo clippy --locked --workspace --all-targets --bench ledger --bench server -- -D warnings"
+            "cargo clippy --locked --workspace --all-targets --bench ledger --bench server --bench aws -- -D warnings"
         )
         .run()?)
     })?;

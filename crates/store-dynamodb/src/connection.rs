@@ -46,7 +46,7 @@ impl DynamoStore {
             .operation_timeout(BUDGET)
             .build();
         let config = aws_sdk_dynamodb::config::Builder::from(config)
-            .retry_config(RetryConfig::standard().with_max_attempts(4).with_initial_backoff(FIRST_PAUSE))
+            .retry_config(RetryConfig::standard().with_max_attempts(8).with_initial_backoff(FIRST_PAUSE))
             .timeout_config(timeouts)
             .build();
         let inner = Inner {

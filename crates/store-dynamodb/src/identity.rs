@@ -57,11 +57,28 @@ impl DynamoStore {
     async fn known(&self) -> Result<Option<Known>, StoreError> {
         let Some(item) = self.get(Table::Tombstones, &place()).await? else { return Ok(None) };
         let parse = || {
-            let ids = Table::RESTORABLE.map(|table| Ok((table, item::get(&item, table.name())?.to_owned())));
-            let tables = ids.into_iter().collect::<Result<_, item::Corrupt>>()?;
+            let mut tables = Vec::new();
+            for table in Table::RESTORABLE {
+                // One that is missing is one that came with a newer version.
+                if let Some(id) = item::find(&item, table.name())? {
+                    tables.push((table, id.to_owned()));
+                }
+            }
             Ok(Known { store: item::get(&item, "store")?.to_owned(), tables })
         };
         parse().map(Some).map_err(|name| corrupt(None, name))
+    }
+
+    /// Whether a table is another than it was. Tables that are new are written down.
+    async fn differs(&self, known: Known) -> Result<bool, StoreError> {
+        let now = self.table_ids().await?;
+        if !known.tables.iter().all(|table| now.contains(table)) {
+            return Ok(true);
+        }
+        if known.tables.len() < now.len() {
+            self.declare(&known.store, false).await??;
+        }
+        Ok(false)
     }
 
     /// What the store calls itself; none where it was never written, or its list of organisations is another's.
@@ -96,7 +113,7 @@ impl DynamoStore {
 impl Recovery for DynamoStore {
     async fn is_restored(&self) -> Result<bool, StoreError> {
         if let Some(known) = self.known().await? {
-            return Ok(known.tables != self.table_ids().await?);
+            return self.differs(known).await;
         }
         if self.own_name().await?.is_some() {
             // The store is one that has a table of tombstones, and this is another.
@@ -107,7 +124,7 @@ impl Recovery for DynamoStore {
             Ok(()) => Ok(false),
             // Somebody else was first.
             Err(_) => match self.known().await? {
-                Some(known) => Ok(known.tables != self.table_ids().await?),
+                Some(known) => self.differs(known).await,
                 None => Ok(true),
             },
         }

@@ -226,6 +226,8 @@ impl Rewrapping for DynamoStore {
                 ids.len() < missing
             })
             .await?;
+            // A key that ended meanwhile makes the page shorter, and the organisation no smaller.
+            let more = ids.last().filter(|_| ids.len() == missing).map(|last| format!("{last}\u{1}"));
             let places: Vec<_> = ids.iter().map(|id| Places::of(&current, id)).collect();
             let found = self.get_many(&places.iter().flat_map(Places::all).collect::<Vec<_>>()).await?;
             for (id, places) in ids.into_iter().zip(&places) {
@@ -239,8 +241,11 @@ impl Rewrapping for DynamoStore {
             if keys.len() >= limit {
                 break;
             }
-            org = self.orgs(Some(&current), 1).await?.pop();
-            from = None;
+            org = match &more {
+                Some(_) => Some(current),
+                None => self.orgs(Some(&current), 1).await?.pop(),
+            };
+            from = more;
         }
         Ok(keys)
     }

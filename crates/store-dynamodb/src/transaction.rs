@@ -222,7 +222,7 @@ impl<'a> Transaction<'a> {
     fn judge(&self, failed: &SdkError<TransactWriteItemsError>) -> Judgement {
         let Some(error) = failed.as_service_error() else { return Judgement::Failed };
         let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
-            let busy = matches!(error.code(), Some("TransactionInProgressException"));
+            let busy = error.code().is_some_and(|code| BUSY_AS_A_WHOLE.contains(&code));
             return if busy { Judgement::Busy } else { Judgement::Failed };
         };
         let codes =
@@ -244,6 +244,14 @@ enum Judgement {
     /// It may have happened.
     Failed,
 }
+
+/// The whole transaction was turned away, or an attempt before it is still under way: nothing was written by this one.
+const BUSY_AS_A_WHOLE: [&str; 4] = [
+    "TransactionInProgressException",
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+];
 
 const BUSY: [&str; 3] = ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
 

@@ -37,7 +37,8 @@ impl Sequencer {
             let head = self.ledger.head(org).await?;
             let seen = self.intake.unplaced(org, limit).await?;
             if seen.is_empty() {
-                return Ok(head);
+                // Somebody else may have placed everything between the two reads.
+                return Ok(self.ledger.head(org).await?);
             }
             let complete = seen.len() < limit;
             let ordered = if !seen.iter().any(ends_a_key) {
