@@ -53,7 +53,6 @@ export type {
   SettingsCheck,
   SignResponse,
   SignatureEncoding,
-  TestSettingsRequest,
   TestSettingsResponse,
   UsageResponse,
   VaultSettings,

@@ -1665,15 +1665,6 @@ export interface components {
             /** @description `postq-vault/succession/v1` */
             type: string;
         };
-        /** @description Settings to be, or nothing at all for those that are stored. */
-        TestSettingsRequest: {
-            aws?: components["schemas"]["AwsSettingsRequest"] | null;
-            /** @description As in `PUT /v1/vault/settings`. */
-            azure?: Record<string, never> | null;
-            defaultKekProvider?: components["schemas"]["KekProvider"] | null;
-            /** @description As in `PUT /v1/vault/settings`. */
-            gcp?: Record<string, never> | null;
-        };
         /** @description What came of it. */
         TestSettingsResponse: {
             /** @description One check for each account; none where none is named. */
@@ -1851,7 +1842,6 @@ export type SuccessWhoamiResponse = components['schemas']['Success_WhoamiRespons
 export type Succession = components['schemas']['Succession'];
 export type SuccessionParty = components['schemas']['SuccessionParty'];
 export type SuccessionStatement = components['schemas']['SuccessionStatement'];
-export type TestSettingsRequest = components['schemas']['TestSettingsRequest'];
 export type TestSettingsResponse = components['schemas']['TestSettingsResponse'];
 export type Tier = components['schemas']['Tier'];
 export type UsageResponse = components['schemas']['UsageResponse'];
@@ -2749,7 +2739,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["TestSettingsRequest"] | null;
+                "application/json": components["schemas"]["PutSettingsRequest"] | null;
             };
         };
         responses: {

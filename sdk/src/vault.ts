@@ -3,7 +3,6 @@ import type {
   ClearSettingsResponse,
   PutSettingsRequest,
   PutSettingsResponse,
-  TestSettingsRequest,
   TestSettingsResponse,
   VaultSettings,
 } from "./schema.js";
@@ -41,7 +40,7 @@ export class Settings {
   }
 
   /** Tries settings out and saves nothing; without any, those that are saved. What does not work is part of the answer. */
-  async test(request?: TestSettingsRequest, options?: CallOptions): Promise<TestSettingsResponse> {
+  async test(request?: PutSettingsRequest, options?: CallOptions): Promise<TestSettingsResponse> {
     return (await this.#http.call("testSettings", request === undefined ? {} : { body: request }, options)).data;
   }
 }

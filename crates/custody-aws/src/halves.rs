@@ -7,9 +7,8 @@ use aws_sdk_kms::{
     Client,
     config::retry::RetryConfig,
     primitives::Blob,
-    types::{KeySpec, KeyState, KeyUsageType, MessageType, OriginType, SigningAlgorithmSpec, Tag},
+    types::{KeySpec, KeyState, KeyUsageType, OriginType, Tag},
 };
-use composite::ClassicalAlgorithm;
 use serde_json::json;
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use vault::{
@@ -27,6 +26,7 @@ use crate::{
     account::Account,
     call::{self, Failed},
     kek::wrong,
+    sign::how,
 };
 
 #[async_trait]
@@ -92,15 +92,7 @@ impl RemoteHalves for Account {
 
     /// A dry run: its policy may let the account fetch its public key, and somebody else sign.
     async fn would_sign(&self, key_id: &str, half: HalfAlgorithm) -> Result<(), CustodyError> {
-        let (kind, with) = match half {
-            HalfAlgorithm::Classical(ClassicalAlgorithm::Ed25519) => {
-                (MessageType::Raw, SigningAlgorithmSpec::Ed25519Sha512)
-            }
-            HalfAlgorithm::Classical(ClassicalAlgorithm::EcdsaP256) => {
-                (MessageType::Raw, SigningAlgorithmSpec::EcdsaSha256)
-            }
-            HalfAlgorithm::Pq(_) => (MessageType::ExternalMu, SigningAlgorithmSpec::MlDsaShake256),
-        };
+        let (kind, with) = how(half);
         let call = self.client_of(key_id).await?.sign().key_id(key_id).dry_run(true);
         let call = call.message(Blob::new([0; 64])).message_type(kind).signing_algorithm(with);
         match self.ask("Sign", key_id, call.send()).await {

@@ -11,7 +11,7 @@ use composite::{
     halves::{ecdsa_p256_from_der, is_classical_half, is_pq_half},
 };
 use vault::{
-    custody::{ClassicalSigner, CustodyError, Half, NewHalf, PqSigner, Subject},
+    custody::{ClassicalSigner, CustodyError, Half, HalfAlgorithm, NewHalf, PqSigner, Subject},
     providers::{KeyProvider, PqProvider},
     sealed::HalfName,
 };
@@ -47,11 +47,8 @@ impl ClassicalSigner for Account {
     ) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], CustodyError> {
         let message = input.message();
         let algorithm = public_key.algorithm().classical();
-        let with = match algorithm {
-            ClassicalAlgorithm::Ed25519 => SigningAlgorithmSpec::Ed25519Sha512,
-            ClassicalAlgorithm::EcdsaP256 => SigningAlgorithmSpec::EcdsaSha256,
-        };
-        let signature = self.sign_by(half, message.as_bytes(), MessageType::Raw, with).await?;
+        let with = HalfAlgorithm::Classical(algorithm);
+        let signature = self.sign_by(half, message.as_bytes(), with).await?;
         let signature = match algorithm {
             ClassicalAlgorithm::Ed25519 => signature.try_into().map_err(|_| wrong("Sign", "not 64 bytes"))?,
             ClassicalAlgorithm::EcdsaP256 => {
@@ -89,8 +86,8 @@ impl PqSigner for Account {
     ) -> Result<Vec<u8>, CustodyError> {
         let message = input.message();
         let mu = message.external_mu(public_key);
-        let with = SigningAlgorithmSpec::MlDsaShake256;
-        let signature = self.sign_by(half, mu.as_bytes(), MessageType::ExternalMu, with).await?;
+        let with = HalfAlgorithm::Pq(public_key.algorithm().pq());
+        let signature = self.sign_by(half, mu.as_bytes(), with).await?;
         if is_pq_half(public_key, message, &signature) {
             Ok(signature)
         } else {
@@ -99,17 +96,30 @@ impl PqSigner for Account {
     }
 }
 
+/// What a half is handed, and by which algorithm it signs that.
+pub(crate) const fn how(half: HalfAlgorithm) -> (MessageType, SigningAlgorithmSpec) {
+    match half {
+        HalfAlgorithm::Classical(ClassicalAlgorithm::Ed25519) => {
+            (MessageType::Raw, SigningAlgorithmSpec::Ed25519Sha512)
+        }
+        HalfAlgorithm::Classical(ClassicalAlgorithm::EcdsaP256) => {
+            (MessageType::Raw, SigningAlgorithmSpec::EcdsaSha256)
+        }
+        HalfAlgorithm::Pq(_) => (MessageType::ExternalMu, SigningAlgorithmSpec::MlDsaShake256),
+    }
+}
+
 impl Account {
     async fn sign_by(
         &self,
         half: Half<'_>,
         message: &[u8],
-        kind: MessageType,
-        with: SigningAlgorithmSpec,
+        with: HalfAlgorithm,
     ) -> Result<Vec<u8>, CustodyError> {
         let Half::AtProvider(key) = half else {
             return Err(CustodyError::NotHeldHere);
         };
+        let (kind, with) = how(with);
         let call = self.client_of(key).await?.sign().key_id(key).message(Blob::new(message));
         let call = call.message_type(kind).signing_algorithm(with);
         let answer = patiently(YOUNG_TRIES, || self.ask("Sign", key, call.clone().send())).await?;

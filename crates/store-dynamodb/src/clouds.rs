@@ -6,12 +6,11 @@ use vault::{
     Timestamp,
     custody::{CloudName, DeploymentId},
     id::{KeyId, OrgId},
-    providers::{KeyProvider, PqProvider},
     random,
     settings::{AwsAccount, Demand, KmsKeyArn, RoleArn, SettingsRecord},
     store::{
-        Clearing, Intent, Intents, KeyRecord, KeyStatus, Leftover, Reconciling, Record, Saving, Settings,
-        SettingsWrites, StoreError,
+        Clearing, Hold, Intent, Intents, KeyRecord, KeyStatus, Leftover, Reconciling, Record, Saving,
+        Settings, SettingsWrites, StoreError,
     },
 };
 
@@ -283,19 +282,12 @@ impl DynamoStore {
         if item::get(&state, "status") != Ok(KeyStatus::Active.name()) {
             return Ok(Vec::new());
         }
+        let held = |name| Ok::<_, Corrupt>(item::find(&state, name)?.map(str::to_owned));
         let parse = || {
-            let halves = [
-                (item::parsed::<KeyProvider>(&state, "key_provider")?.cloud(), "classical_key_id"),
-                (item::parsed::<PqProvider>(&state, "pq_provider")?.cloud(), "pq_key_id"),
-            ];
-            let mut left = Vec::new();
-            for (cloud, name) in halves {
-                if let (Some(cloud), Some(key_id)) = (cloud, item::find(&state, name)?) {
-                    let (org, key, key_id) = (org.clone(), key.clone(), key_id.to_owned());
-                    left.push(Leftover { org, key, cloud, key_id });
-                }
-            }
-            Ok(left)
+            let classical =
+                Hold { provider: item::parsed(&state, "key_provider")?, key_id: held("classical_key_id")? };
+            let pq = Hold { provider: item::parsed(&state, "pq_provider")?, key_id: held("pq_key_id")? };
+            Ok(Leftover::of(org, key, classical, pq))
         };
         // A row that cannot be read can still be revoked; what it leaves is told of by a survey.
         Ok(parse().unwrap_or_else(|_: Corrupt| Vec::new()))

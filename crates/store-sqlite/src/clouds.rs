@@ -8,7 +8,7 @@ use vault::{
     id::{KeyId, OrgId},
     settings::{Demand, SettingsRecord},
     store::{
-        Clearing, Intent, Intents, KeyRecord, Leftover, Reconciling, Record, Saving, Settings,
+        Clearing, Hold, Intent, Intents, KeyRecord, Leftover, Reconciling, Record, Saving, Settings,
         SettingsWrites, StoreError,
     },
 };
@@ -183,18 +183,25 @@ pub(crate) fn finish_creation(
     apart.note_made(&key.org, &key.id)
 }
 
-/// Puts what an active key leaves at clouds when it ends into the outbox; what a superseded one left stood there before.
+/// Puts what an active key leaves at clouds when it ends into the outbox; what a superseded one left stood there before. A row that
+/// cannot be read can still be revoked; what it leaves is told of by a survey.
 pub(crate) fn leave(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<(), StoreError> {
-    for (cloud, provider) in [("aws", "aws-kms"), ("azure", "azure-kv"), ("gcp", "gcp-kms")] {
-        for half in ["classical_key_id", "pq_key_id"] {
-            let holder = if half == "pq_key_id" { "pq_provider" } else { "key_provider" };
-            let sql = format!(
-                "INSERT OR IGNORE INTO outbox (org, key_id, cloud, half)
-                 SELECT org, id, ?3, {half} FROM keys
-                 WHERE org = ?1 AND id = ?2 AND status = 'active' AND {holder} = ?4 AND {half} IS NOT NULL"
-            );
-            execute(t, &sql, [org.as_str(), key.as_str(), cloud, provider])?;
-        }
+    let sql = "SELECT * FROM keys WHERE org = ?1 AND id = ?2 AND status = 'active'";
+    let held = |row: &Row<'_>| {
+        let classical = Hold {
+            provider: rows::parsed(row, "key_provider")?,
+            key_id: rows::get(row, "classical_key_id")?,
+        };
+        let pq = Hold { provider: rows::parsed(row, "pq_provider")?, key_id: rows::get(row, "pq_key_id")? };
+        Ok::<_, Corrupt>(Leftover::of(org, key, classical, pq))
+    };
+    let found = rows::find(t, sql, [org.as_str(), key.as_str()], held)?;
+    for leftover in found.and_then(Result::ok).unwrap_or_default() {
+        execute(
+            t,
+            "INSERT OR IGNORE INTO outbox (org, key_id, cloud, half) VALUES (?1, ?2, ?3, ?4)",
+            [org.as_str(), key.as_str(), leftover.cloud.name(), &leftover.key_id],
+        )?;
     }
     Ok(())
 }

@@ -39,6 +39,11 @@ impl SettingsRecord {
         }
     }
 
+    /// The clouds that they name an account in.
+    pub fn clouds(&self) -> impl Iterator<Item = CloudName> {
+        CloudName::ALL.into_iter().filter(|cloud| self.names(*cloud))
+    }
+
     /// What putting these in place of `stored` asks of what rests on those.
     #[must_use]
     pub fn demands(&self, stored: &Self) -> Demand {
@@ -196,13 +201,11 @@ impl AwsAccount {
             _ => Ok(Self { key, role }),
         }
     }
-}
 
-impl AwsAccount {
     /// Whether another way of naming an account leads to the same place, as the same role.
     fn is_entered_as(&self, other: &Self) -> bool {
-        let place = |of: &Self| (of.key.account().to_owned(), of.key.region().to_owned());
-        self.role == other.role && place(self) == place(other)
+        let (own, others) = (&self.key, &other.key);
+        self.role == other.role && own.account() == others.account() && own.region() == others.region()
     }
 }
 

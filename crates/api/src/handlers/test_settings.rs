@@ -14,7 +14,7 @@ use crate::{
 /// answer.
 #[utoipa::path(
     post, path = "/v1/vault/settings/test", tag = "test-settings", operation_id = "testSettings",
-    request_body = Option<test_settings::Request>,
+    request_body = Option<put_settings::Request>,
     responses(
         (status = 200, description = "What came of it.", body = Success<test_settings::Response>),
         (
@@ -28,7 +28,7 @@ use crate::{
 pub(crate) async fn test_settings(
     State(ports): State<put_settings::Ports>,
     Authenticated(caller): Authenticated,
-    PostOrNothing { request, attempt: _ }: PostOrNothing<test_settings::Request>,
+    PostOrNothing { request, attempt: _ }: PostOrNothing<put_settings::Request>,
 ) -> Result<Response, Failure> {
     Ok(http::ok(test_settings::test_settings(&ports, &caller, request).await?))
 }

@@ -33,7 +33,7 @@ pub struct Ports {
 }
 
 /// Settings to be.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = PutSettingsRequest)]
 pub struct Request {
@@ -84,7 +84,7 @@ pub struct Response {
 /// After an error nothing was saved.
 pub async fn put_settings(ports: &Ports, caller: &Caller, request: Request) -> Result<Response, Error> {
     let (settings, stored) = to_be(ports, caller, request).await?;
-    for cloud in named(&settings) {
+    for cloud in settings.clouds() {
         try_out(ports, caller, &settings, cloud).await?;
     }
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now: settings.updated_at };
@@ -127,11 +127,6 @@ pub(super) async fn to_be(
         )),
         _ => Ok((settings, stored)),
     }
-}
-
-/// The clouds that settings name an account in.
-pub(super) fn named(settings: &SettingsRecord) -> Vec<CloudName> {
-    CloudName::ALL.into_iter().filter(|cloud| settings.names(*cloud)).collect()
 }
 
 /// Whether an account can be used as the settings say, and every wrapping key of keys that exist is still within reach by them,
@@ -212,6 +207,14 @@ pub(super) fn in_use(key: &impl std::fmt::Display) -> Error {
          the vault is cleaning up after, takes a while by itself"
     );
     Error::SettingsInUse { reason }
+}
+
+impl Request {
+    /// Whether it says nothing at all.
+    pub(super) const fn is_empty(&self) -> bool {
+        let Self { default_kek_provider, aws, azure, gcp } = self;
+        default_kek_provider.is_none() && aws.is_none() && azure.is_none() && gcp.is_none()
+    }
 }
 
 impl AwsRequest {

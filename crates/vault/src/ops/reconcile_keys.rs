@@ -166,9 +166,16 @@ async fn survey(ports: &Ports, mark: &DeploymentId, done: &mut Response) -> Resu
             return Ok(());
         };
         for org in &orgs {
-            let Some(settings) = ports.settings.settings(org).await? else { continue };
             let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), org);
-            for cloud in CloudName::ALL.into_iter().filter(|cloud| settings.names(*cloud)) {
+            let settings = match accounts.settings().await {
+                Ok(Some(settings)) => settings,
+                Ok(None) => continue,
+                Err(error) => {
+                    failed(org, &error, done);
+                    continue;
+                }
+            };
+            for cloud in settings.clouds() {
                 let found = async { Ok::<_, Error>(accounts.enter(cloud).await?.halves.marked(mark).await?) };
                 match found.await {
                     Ok(halves) => {

@@ -1,28 +1,10 @@
 //! Tries settings out, and saves nothing.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::put_settings::{self, AwsRequest, Ports};
-use crate::{Error, caller::Caller, providers::KekProvider};
-
-/// Settings to be, or nothing at all for those that are stored.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = TestSettingsRequest)]
-pub struct Request {
-    /// As in `PUT /v1/vault/settings`.
-    #[serde(alias = "kekProvider")]
-    pub default_kek_provider: Option<KekProvider>,
-    /// As in `PUT /v1/vault/settings`.
-    pub aws: Option<AwsRequest>,
-    /// As in `PUT /v1/vault/settings`.
-    #[schema(value_type = Option<Object>)]
-    pub azure: Option<serde::de::IgnoredAny>,
-    /// As in `PUT /v1/vault/settings`.
-    #[schema(value_type = Option<Object>)]
-    pub gcp: Option<serde::de::IgnoredAny>,
-}
+use super::put_settings::{self, Ports, Request};
+use crate::{Error, caller::Caller};
 
 /// What came of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,23 +33,20 @@ pub struct Check {
     pub error: Option<String>,
 }
 
-/// Tries out.
+/// Tries out: a request that says nothing at all stands for the settings that are stored.
 ///
 /// # Errors
 /// [`Error::Invalid`], [`Error::ProviderUnavailable`], [`Error::StoreUnavailable`]. What an account refuses is no error but part
 /// of the answer.
 pub async fn test_settings(ports: &Ports, caller: &Caller, request: Request) -> Result<Response, Error> {
-    let Request { default_kek_provider, aws, azure, gcp } = request;
-    let is_empty = default_kek_provider.is_none() && aws.is_none() && azure.is_none() && gcp.is_none();
-    let settings = if is_empty {
+    let settings = if request.is_empty() {
         ports.settings.settings(&caller.org).await?
     } else {
-        let request = put_settings::Request { default_kek_provider, aws, azure, gcp };
         Some(put_settings::to_be(ports, caller, request).await?.0)
     };
     let mut checks = Vec::new();
     if let Some(settings) = settings {
-        for cloud in put_settings::named(&settings) {
+        for cloud in settings.clouds() {
             let provider = cloud.name();
             checks.push(match put_settings::try_out(ports, caller, &settings, cloud).await {
                 Ok(()) => Check { provider, ok: true, code: None, error: None },

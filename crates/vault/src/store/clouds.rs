@@ -6,11 +6,12 @@
 
 use async_trait::async_trait;
 
-use super::{Record, StoreError};
+use super::{Hold, Record, StoreError};
 use crate::{
     Timestamp,
     custody::{CloudName, DeploymentId},
     id::{KeyId, OrgId},
+    providers::{KeyProvider, PqProvider},
     settings::SettingsRecord,
 };
 
@@ -105,6 +106,16 @@ pub trait Reconciling: Send + Sync {
 
     /// The provider has it.
     async fn settle(&self, leftover: &Leftover) -> Result<(), StoreError>;
+}
+
+impl Leftover {
+    /// What a key whose halves are held so leaves at clouds when it ends.
+    #[must_use]
+    pub fn of(org: &OrgId, key: &KeyId, classical: Hold<KeyProvider>, pq: Hold<PqProvider>) -> Vec<Self> {
+        let halves = [(classical.provider.cloud(), classical.key_id), (pq.provider.cloud(), pq.key_id)];
+        let held = halves.into_iter().filter_map(|(cloud, key_id)| Some((cloud?, key_id?)));
+        held.map(|(cloud, key_id)| Self { org: org.clone(), key: key.clone(), cloud, key_id }).collect()
+    }
 }
 
 /// A half that an ended key left at a provider, and that is to be deleted there.
