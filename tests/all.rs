@@ -21,6 +21,7 @@ mod failures;
 mod faults;
 mod forgery;
 mod formats_at_rest;
+mod half_seen;
 mod idempotency;
 mod in_process;
 mod internal_statements;

@@ -250,6 +250,13 @@ impl Recorder {
             "BatchGetItem" => {
                 for table in body["RequestItems"].as_object().unwrap().keys() {
                     see(&json!(table), call);
+                    // What seems to be missing is read once more in a transaction of reads, which is this to a policy.
+                    see(&json!(table), "GetItem");
+                }
+            }
+            "TransactGetItems" => {
+                for item in body["TransactItems"].as_array().unwrap() {
+                    see(&item["Get"]["TableName"], "GetItem");
                 }
             }
             _ => see(&body["TableName"], call),
@@ -294,6 +301,6 @@ impl HttpConnector for RecordedConnector {
     }
 }
 
-fn answer(status: u16, body: &'static str) -> HttpResponse {
-    HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body))
+pub(crate) fn answer(status: u16, body: impl Into<SdkBody>) -> HttpResponse {
+    HttpResponse::new(StatusCode::try_from(status).unwrap(), body.into())
 }

@@ -22,6 +22,16 @@ pub struct TileId {
     pub index: u64,
 }
 
+impl TileId {
+    /// How many hashes the tile holds in a tree of `size` leaves.
+    #[must_use]
+    pub fn width_in(self, size: u64) -> usize {
+        let hashes = size.checked_shr(shift(self.level)).unwrap_or_default();
+        let width = hashes.saturating_sub(self.index.saturating_mul(WIDTH)).min(WIDTH);
+        usize::try_from(width).unwrap_or(TILE_WIDTH)
+    }
+}
+
 /// A tile that is needed and not at hand, or not as long as it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("tile {} of level {} is not there, or cut short", .0.index, .0.level)]
@@ -78,7 +88,7 @@ impl Tiles {
     /// [`MissingTile`] where one of the edge's is not at hand.
     pub fn append(mut self, size: u64, leaves: &[Hash]) -> Result<Vec<(TileId, Vec<u8>)>, MissingTile> {
         for id in edge(size) {
-            let filled = usize::try_from((size >> shift(id.level)) % WIDTH).unwrap_or(TILE_WIDTH);
+            let filled = id.width_in(size);
             let tile = self.0.get_mut(&id).filter(|tile| tile.len() >= filled).ok_or(MissingTile(id))?;
             tile.truncate(filled);
         }

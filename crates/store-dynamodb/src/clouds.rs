@@ -282,27 +282,37 @@ impl DynamoStore {
         if item::get(&state, "status") != Ok(KeyStatus::Active.name()) {
             return Ok(Vec::new());
         }
-        let held = |name| Ok::<_, Corrupt>(item::find(&state, name)?.map(str::to_owned));
-        let parse = || {
-            let classical =
-                Hold { provider: item::parsed(&state, "key_provider")?, key_id: held("classical_key_id")? };
-            let pq = Hold { provider: item::parsed(&state, "pq_provider")?, key_id: held("pq_key_id")? };
-            Ok(Leftover::of(org, key, classical, pq))
-        };
-        // A row that cannot be read can still be revoked; what it leaves is told of by a survey.
-        Ok(parse().unwrap_or_else(|_: Corrupt| Vec::new()))
+        Ok(left_by(org, key, &state))
     }
 
     /// In a store that was put back: whether those creations were finished is not known any more.
     pub(crate) async fn forget_intents(&self) -> Result<(), StoreError> {
-        for intent in self.intents(usize::MAX).await? {
+        let mut intents = Vec::new();
+        self.query(Table::Intents, Range { pk: INTENTS, ..Range::default() }, |item| {
+            intents.extend(Key::of(&item));
+            true
+        })
+        .await?;
+        for intent in intents {
             let mut t = Transaction::new(self);
-            let key = intended(&intent.org, &intent.key);
-            t.delete(Table::Intents, &key, "", &[], Refused::NotAsExpected)?;
+            t.delete(Table::Intents, &intent, "", &[], Refused::NotAsExpected)?;
             t.commit_unchecked().await??;
         }
         Ok(())
     }
+}
+
+/// What a key leaves at clouds when it ends, whether it has or not.
+pub(crate) fn left_by(org: &OrgId, key: &KeyId, state: &Item) -> Vec<Leftover> {
+    let held = |name| Ok::<_, Corrupt>(item::find(state, name)?.map(str::to_owned));
+    let parse = || {
+        let classical =
+            Hold { provider: item::parsed(state, "key_provider")?, key_id: held("classical_key_id")? };
+        let pq = Hold { provider: item::parsed(state, "pq_provider")?, key_id: held("pq_key_id")? };
+        Ok(Leftover::of(org, key, classical, pq))
+    };
+    // A row that cannot be read can still be revoked; what it leaves is told of by a survey.
+    parse().unwrap_or_else(|_: Corrupt| Vec::new())
 }
 
 /// Takes away the intent of a key that is made with this.

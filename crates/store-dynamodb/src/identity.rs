@@ -12,7 +12,6 @@ use crate::{
     DynamoStore, clouds,
     connection::unavailable,
     item::{self, Item, text},
-    keys,
     rows::{self, Places, corrupt},
     tables::{Key, Table},
     transaction::{Refused, Transaction},
@@ -88,6 +87,49 @@ impl DynamoStore {
             .map(|item| item::get(&item, "store").map(str::to_owned))
             .transpose()
             .map_err(|n| corrupt(None, n))
+    }
+
+    /// Tables that were put back to different moments may have brought sealed halves of ended keys back, and have lost what is
+    /// to be deleted at clouds. What was deleted there is found so.
+    async fn end_again(&self) -> Result<(), StoreError> {
+        let mut sealed = Vec::new();
+        self.scan(Table::SealedHalves, |item| {
+            sealed.extend(Key::of(&item).and_then(|at| Some((rows::key_of(&at.pk)?, at))));
+            true
+        })
+        .await?;
+        for some in sealed.chunks(50) {
+            let places: Vec<_> = some.iter().map(|((org, key), _)| Places::of(org, key)).collect();
+            let wanted: Vec<_> = places.iter().flat_map(|p| [p.state.clone(), p.tombstone.clone()]).collect();
+            let found = self.get_many(&wanted).await?;
+            for (places, (_, at)) in places.iter().zip(some) {
+                let status = found.get(&places.state).map(|state| item::get(state, "status"));
+                let ended = status.is_some_and(|status| status != Ok(KeyStatus::Active.name()));
+                if ended || found.contains_key(&places.tombstone) {
+                    let mut t = Transaction::new(self);
+                    t.delete(Table::SealedHalves, at, "", &[], Refused::NotAsExpected)?;
+                    t.commit_unchecked().await??;
+                }
+            }
+        }
+        let mut left = Vec::new();
+        self.scan(Table::Keys, |item| {
+            let at = Key::of(&item).filter(|at| at.sk == "state").and_then(|at| rows::key_of(&at.pk));
+            if let (Some((org, key)), true) = (at, item::get(&item, "status") != Ok(KeyStatus::Active.name())) {
+                left.extend(clouds::left_by(&org, &key, &item));
+            }
+            true
+        })
+        .await?;
+        for leftover in left {
+            // Settings are not cleared while anything is to be deleted by them.
+            if self.get(Table::Settings, &Key::alone(leftover.org.as_str())).await?.is_some() {
+                let mut t = Transaction::new(self);
+                clouds::leave(&mut t, &[leftover])?;
+                t.commit_unchecked().await??;
+            }
+        }
+        Ok(())
     }
 
     /// Writes down which tables belong together.
@@ -170,7 +212,7 @@ impl Recovery for DynamoStore {
         }
         let left = self.leftovers(&tombstone.org, &tombstone.key).await?;
         let mut t = Transaction::new(self);
-        keys::bury(&mut t, &places, tombstone)?;
+        self.bury(&mut t, &places, tombstone).await?;
         clouds::leave(&mut t, &left)?;
         t.record(&record)?;
         Ok(t.commit_unchecked().await??)
@@ -185,6 +227,7 @@ impl Recovery for DynamoStore {
             (None, None) => hex::encode(random::generate::<16>().map_err(unavailable)?),
         };
         self.forget_intents().await?;
+        self.end_again().await?;
         self.declare(&name, false).await??;
         self.remember_to_be_the_same(false);
         Ok(())

@@ -12,6 +12,7 @@ use crate::{
     DynamoStore,
     connection::{Range, unavailable},
     item::{self, Item, set, text},
+    ledger_tables::head_of,
     rows::corrupt,
     tables::{Key, LANES, Table},
     transaction::Transaction,
@@ -54,6 +55,10 @@ impl Intake for DynamoStore {
             ))
         });
         found.truncate(limit);
+        if found.is_empty() {
+            // What has just been placed is gone from here, and may still be on its way to the head.
+            self.settle(&[(Table::Ledger, head_of(org))]).await?;
+        }
         let events = found.iter().map(|item| item::json(item, "event"));
         events.collect::<Result<_, _>>().map_err(|name| corrupt(None, name))
     }

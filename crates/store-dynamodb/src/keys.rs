@@ -30,7 +30,8 @@ impl Keys for DynamoStore {
 
     async fn status(&self, org: &OrgId, key: &KeyId) -> Result<Option<KeyStatus>, StoreError> {
         let Places { state, tombstone, .. } = Places::of(org, key);
-        let found = self.get_many(&[state.clone(), tombstone.clone()]).await?;
+        let mut found = self.get_many(&[state.clone(), tombstone.clone()]).await?;
+        self.settle_missing(std::slice::from_ref(&state), &mut found).await?;
         let status = found.get(&state).map(|state| rows::status(state, found.get(&tombstone)));
         status.transpose().map_err(|name| corrupt(Some(key), name))
     }
@@ -43,8 +44,13 @@ impl Keys for DynamoStore {
             let missing = filter.limit - keys.len();
             let mut listed: Vec<KeyId> = Vec::new();
             let mut broken = None;
-            let range =
-                Range { pk: org.as_str(), below: before.as_deref(), newest_first: true, ..Range::default() };
+            let range = Range {
+                pk: org.as_str(),
+                below: before.as_deref(),
+                newest_first: true,
+                page: Some(missing.clamp(MIN_PAGE, 1000)),
+                ..Range::default()
+            };
             self.query(Table::Keys, range, |item| {
                 match matches(&item, filter) {
                     Ok(Some(id)) => listed.push(id),
@@ -92,7 +98,14 @@ impl Lines for DynamoStore {
         // In the order of their links: ids made within a millisecond of each other sort by chance.
         let mut line = Vec::with_capacity(found.len());
         let mut next = Some(first.clone());
-        while let Some(key) = next.and_then(|next| found.remove(&next)) {
+        while let Some(id) = next {
+            let key = match found.remove(&id) {
+                Some(key) => Some(key),
+                None if line.iter().any(|known: &KeyRecord| known.id == id) => None,
+                // It was made after the line was read.
+                None => self.key(org, &id).await?,
+            };
+            let Some(key) = key else { break };
             next = key.successor.clone();
             line.push(key);
         }
@@ -104,7 +117,7 @@ impl Lines for DynamoStore {
         org: &OrgId,
         predecessor: &KeyId,
     ) -> Result<Option<SuccessionRecord>, StoreError> {
-        let found = self.get(Table::Successions, &Key::alone(of_key(org, predecessor))).await?;
+        let found = self.get_settled(Table::Successions, &Key::alone(of_key(org, predecessor))).await?;
         found.map(|item| rows::succeeded(&item).map_err(|name| corrupt(Some(predecessor), name))).transpose()
     }
 }
@@ -191,7 +204,7 @@ impl KeyWrites for DynamoStore {
             let left = self.leftovers(&tombstone.org, &tombstone.key).await?;
             let mut t = Transaction::new(self);
             t.make(places.tombstone.0, &places.tombstone.1, rows::tombstone(tombstone))?;
-            bury(&mut t, &places, tombstone)?;
+            self.bury(&mut t, &places, tombstone).await?;
             clouds::leave(&mut t, &left)?;
             t.record(&record)?;
             match t.commit().await? {
@@ -229,7 +242,7 @@ impl Rewrapping for DynamoStore {
             // A key that ended meanwhile makes the page shorter, and the organisation no smaller.
             let more = ids.last().filter(|_| ids.len() == missing).map(|last| format!("{last}\u{1}"));
             let places: Vec<_> = ids.iter().map(|id| Places::of(&current, id)).collect();
-            let found = self.get_many(&places.iter().flat_map(Places::all).collect::<Vec<_>>()).await?;
+            let found = self.items_of(&places).await?;
             for (id, places) in ids.into_iter().zip(&places) {
                 if let Some(row) = row(&found, places) {
                     let active = row.as_ref().map_or(true, |key| key.status == KeyStatus::Active);
@@ -322,12 +335,43 @@ impl DynamoStore {
         ids: &[KeyId],
     ) -> Result<Vec<Option<Result<KeyRecord, StoreError>>>, StoreError> {
         let places: Vec<_> = ids.iter().map(|id| Places::of(org, id)).collect();
-        let found = self.get_many(&places.iter().flat_map(Places::all).collect::<Vec<_>>()).await?;
+        let found = self.items_of(&places).await?;
         let rows = ids
             .iter()
             .zip(&places)
             .map(|(id, places)| row(&found, places).map(|row| row.map_err(|name| corrupt(Some(id), name))));
         Ok(rows.collect())
+    }
+
+    /// All that follows from a tombstone for a key that exists.
+    pub(crate) async fn bury(
+        &self,
+        t: &mut Transaction<'_>,
+        places: &Places,
+        tombstone: &Tombstone,
+    ) -> Result<(), StoreError> {
+        t.update(
+            places.state.0,
+            &places.state.1,
+            "SET #status = :revoked, #revoked_at = :at REMOVE #kek_provider, #kek_key_id, #wrapped_dek, #record_tag",
+            "attribute_exists(pk)",
+            &[("revoked", text(KeyStatus::Revoked.name())), ("at", time(tombstone.revoked_at))],
+            Refused::NotAsExpected,
+        )?;
+        // A key whose description is lost can still be revoked.
+        if self.get_settled(places.about.0, &places.about.1).await?.is_some() {
+            say(t, places, KeyStatus::Revoked)?;
+        }
+        let sealed = Key::alone(of_key(&tombstone.org, &tombstone.key));
+        t.delete(Table::SealedHalves, &sealed, "", &[], Refused::NotAsExpected)
+    }
+
+    /// The items of keys. A key has two or none.
+    async fn items_of(&self, places: &[Places]) -> Result<HashMap<(Table, Key), Item>, StoreError> {
+        let mut found = self.get_many(&places.iter().flat_map(Places::all).collect::<Vec<_>>()).await?;
+        let both: Vec<_> = places.iter().flat_map(|p| [p.state.clone(), p.about.clone()]).collect();
+        self.settle_missing(&both, &mut found).await?;
+        Ok(found)
     }
 }
 
@@ -357,25 +401,6 @@ pub(crate) fn make(
         return Ok(());
     }
     t.make(Table::SealedHalves, &Key::alone(of_key(&key.org, &key.id)), halves)
-}
-
-/// All that follows from a tombstone for a key that exists.
-pub(crate) fn bury(
-    t: &mut Transaction<'_>,
-    places: &Places,
-    tombstone: &Tombstone,
-) -> Result<(), StoreError> {
-    t.update(
-        places.state.0,
-        &places.state.1,
-        "SET #status = :revoked, #revoked_at = :at REMOVE #kek_provider, #kek_key_id, #wrapped_dek, #record_tag",
-        "attribute_exists(pk)",
-        &[("revoked", text(KeyStatus::Revoked.name())), ("at", time(tombstone.revoked_at))],
-        Refused::NotAsExpected,
-    )?;
-    say(t, places, KeyStatus::Revoked)?;
-    let sealed = Key::alone(of_key(&tombstone.org, &tombstone.key));
-    t.delete(Table::SealedHalves, &sealed, "", &[], Refused::NotAsExpected)
 }
 
 /// The status in what is listed.
@@ -414,3 +439,6 @@ fn wanted(filter: &KeyFilter, status: KeyStatus) -> bool {
 }
 
 const TAG_LEN: usize = 41;
+
+/// How many listed keys are read at once at the least: a filter may pass few of them.
+const MIN_PAGE: usize = 100;

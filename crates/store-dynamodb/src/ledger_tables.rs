@@ -26,15 +26,12 @@ use crate::{
 #[async_trait]
 impl LedgerReads for DynamoStore {
     async fn head(&self, org: &OrgId) -> Result<Head, StoreError> {
-        let Some(item) = self.get(Table::Ledger, &head_of(org)).await? else {
-            return Ok(Head { size: 0, hash: ledger::NO_ENTRY });
-        };
-        let parse = || Ok(Head { size: item::count(&item, "size")?, hash: item::array(&item, "hash")? });
-        parse().map_err(|name| corrupt(None, name))
+        let found = self.get(Table::Ledger, &head_of(org)).await?;
+        head(found.as_ref()).map_err(|name| corrupt(None, name))
     }
 
     async fn place(&self, org: &OrgId, event: &EventId) -> Result<Option<u64>, StoreError> {
-        let found = self.get(Table::Ledger, &place_of(org, event.as_str())).await?;
+        let found = self.get_settled(Table::Ledger, &place_of(org, event.as_str())).await?;
         found.map(|item| item::count(&item, "seq").map_err(|name| corrupt(None, name))).transpose()
     }
 
@@ -101,8 +98,18 @@ impl LedgerReads for DynamoStore {
     }
 
     async fn tiles(&self, org: &OrgId, ids: &[TileId]) -> Result<Vec<(TileId, Vec<u8>)>, StoreError> {
+        // The head of a batch may be seen before its tiles are, so they must be as long as it says.
+        let end = (Table::Ledger, head_of(org));
         let wanted: Vec<_> = ids.iter().map(|id| (Table::Ledger, tile_of(org, *id))).collect();
-        let found = self.get_many(&wanted).await?;
+        let mut found = self.get_many(&[std::slice::from_ref(&end), &wanted].concat()).await?;
+        let size = head(found.get(&end)).map_err(|name| corrupt(None, name))?.size;
+        for (id, key) in ids.iter().zip(&wanted) {
+            let short = |item: &Item| item::blob(item, "hashes").is_ok_and(|h| h.len() < 32 * id.width_in(size));
+            if found.get(key).is_some_and(short) {
+                found.remove(key);
+            }
+        }
+        self.settle_missing(&wanted, &mut found).await?;
         let tiles = ids.iter().zip(&wanted).filter_map(|(id, key)| {
             found.get(key).map(|item| Ok((*id, item::blob(item, "hashes")?.to_vec())))
         });
@@ -235,7 +242,7 @@ impl DynamoStore {
     /// Entries by their places, in that order.
     async fn entries_at(&self, org: &OrgId, seqs: &[u64]) -> Result<Vec<Entry>, StoreError> {
         let wanted: Vec<_> = seqs.iter().map(|seq| (Table::Ledger, entry_of(org, *seq))).collect();
-        let found = self.get_many(&wanted).await?;
+        let found = self.get_many_settled(&wanted).await?;
         let entries = wanted.iter().map(|key| entry(found.get(key).ok_or("seq")?));
         entries.collect::<Result<_, _>>().map_err(|name| corrupt(None, name))
     }
@@ -297,6 +304,13 @@ pub(crate) fn about_key(org: &OrgId, key: &KeyId) -> String {
 
 pub(crate) fn use_of(org: &OrgId, key: &KeyId) -> Key {
     Key::alone(format!("{org}#{key}"))
+}
+
+fn head(item: Option<&Item>) -> Result<Head, Corrupt> {
+    match item {
+        Some(item) => Ok(Head { size: item::count(item, "size")?, hash: item::array(item, "hash")? }),
+        None => Ok(Head { size: 0, hash: ledger::NO_ENTRY }),
+    }
 }
 
 fn entry(item: &Item) -> Result<Entry, Corrupt> {

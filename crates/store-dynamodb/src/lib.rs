@@ -3,7 +3,8 @@
 //! In scope: every port of [`vault::store`], and the tables' names and keys ([`Table`]). Out of scope: what any of it means,
 //! and making the tables.
 //!
-//! Every read is strongly consistent, and no read goes by an index, because indexes lag. A write is one
+//! Every read is strongly consistent, and no read goes by an index, because indexes lag. What one item promises of another is
+//! waited for while the transaction that writes both is under way. A write is one
 //! `TransactWriteItems` under one token: what an attempt left undecided, the next one is told. Where others write the same
 //! items it is tried again for some seconds, with rests of random length.
 
@@ -18,6 +19,7 @@ mod orgs;
 mod placing;
 mod replies;
 mod rows;
+mod settled;
 mod signatures;
 mod tables;
 mod tokens;

@@ -53,7 +53,7 @@ impl Placing for DynamoStore {
             let (entry, seq) = (&placed.entry, placed.entry.seq);
             t.make(Table::Ledger, &entry_of(org, seq), item_of(placed)?)?;
             let place = Item::from([("seq".to_owned(), number(seq))]);
-            t.make(Table::Ledger, &place_of(org, &entry.id), place)?;
+            t.make_or(Table::Ledger, &place_of(org, &entry.id), place, Refused::Placed)?;
             t.delete(
                 Table::Intake,
                 &intake::place(org.as_str(), &entry.id),
@@ -102,8 +102,27 @@ impl Placing for DynamoStore {
         match t.commit().await? {
             Ok(()) => Ok(true),
             Err(Refused::NotAsExpected) => Ok(false),
+            Err(Refused::Placed) => {
+                self.leave_intake(org, &batch.entries).await?;
+                Ok(false)
+            }
             Err(refused) => Err(refused.into()),
         }
+    }
+}
+
+impl DynamoStore {
+    /// Takes out of the intake what has its place: the batch that gave it was still under way when the intake was read, or the
+    /// tables were put back to different moments.
+    async fn leave_intake(&self, org: &OrgId, entries: &[Placed]) -> Result<(), StoreError> {
+        let ids: Vec<&str> = entries.iter().map(|placed| placed.entry.id.as_str()).collect();
+        let places: Vec<_> = ids.iter().map(|id| (Table::Ledger, place_of(org, id))).collect();
+        let found = self.get_many_settled(&places).await?;
+        let mut t = Transaction::new(self);
+        for (id, _) in ids.iter().zip(&places).filter(|(_, place)| found.contains_key(place)) {
+            t.delete(Table::Intake, &intake::place(org.as_str(), id), "", &[], Refused::NotAsExpected)?;
+        }
+        Ok(t.commit().await??)
     }
 }
 

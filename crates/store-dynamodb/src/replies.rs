@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::{
-    delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError,
-};
+use aws_sdk_dynamodb::{error::ProvideErrorMetadata, operation::put_item::PutItemError};
 use vault::{
     Timestamp, random,
     store::{
@@ -78,6 +76,8 @@ impl Replies for DynamoStore {
                     }
                     pause.rest().await?;
                 }
+                // A transaction has the item: the next look sees what it left.
+                Err(failed) if failed.code() == Some("TransactionConflictException") => pause.rest().await?,
                 Err(failed) => return Err(unavailable(failed)),
             }
         }
@@ -89,52 +89,36 @@ impl Replies for DynamoStore {
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
-        let call = self.client().delete_item().table_name(self.table_name(Table::Replies));
-        let call = call
-            .set_key(Some(place(&lease.slot).item()))
-            .condition_expression(UNANSWERED)
-            .set_expression_attribute_names(names(&[UNANSWERED]))
-            .expression_attribute_values(":before", number(lease.fence));
-        match call.send().await {
-            Ok(_) => Ok(()),
-            Err(failed)
-                if failed
-                    .as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(failed) => Err(unavailable(failed)),
+        let mut t = Transaction::new(self);
+        let before = [("before", number(lease.fence))];
+        t.delete(Table::Replies, &place(&lease.slot), UNANSWERED, &before, Refused::LeaseLost)?;
+        match t.commit_unchecked().await? {
+            Ok(()) | Err(Refused::LeaseLost) => Ok(()),
+            Err(refused) => Err(refused.into()),
         }
     }
 
     async fn mark_replayed(&self, slot: &Slot) -> Result<bool, StoreError> {
-        self.check_identity().await?;
-        let call = self.client().update_item().table_name(self.table_name(Table::Replies));
-        let call = call
-            .set_key(Some(place(slot).item()))
-            .update_expression("SET #replayed = :yes")
-            .condition_expression("attribute_exists(#answer)")
-            .set_expression_attribute_names(names(&["#replayed #answer"]))
-            .expression_attribute_values(":yes", item::flag(true));
-        match call.send().await {
-            Ok(_) => Ok(true),
-            Err(failed)
-                if failed
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(failed) => Err(unavailable(failed)),
+        let mut t = Transaction::new(self);
+        t.update(
+            Table::Replies,
+            &place(slot),
+            "SET #replayed = :yes",
+            "attribute_exists(#answer)",
+            &[("yes", item::flag(true))],
+            Refused::NotAsExpected,
+        )?;
+        match t.commit().await? {
+            Ok(()) => Ok(true),
+            Err(Refused::NotAsExpected) => Ok(false),
+            Err(refused) => Err(refused.into()),
         }
     }
 
     async fn forget(&self, slot: &Slot) -> Result<(), StoreError> {
-        self.check_identity().await?;
-        let call = self.client().delete_item().table_name(self.table_name(Table::Replies));
-        call.set_key(Some(place(slot).item())).send().await.map_err(unavailable)?;
-        Ok(())
+        let mut t = Transaction::new(self);
+        t.delete(Table::Replies, &place(slot), "", &[], Refused::NotAsExpected)?;
+        Ok(t.commit().await??)
     }
 }
 

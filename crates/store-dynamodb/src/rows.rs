@@ -6,7 +6,7 @@
 use composite::{Algorithm, PublicKey};
 use vault::{
     custody::WrappedDek,
-    id::KeyId,
+    id::{KeyId, OrgId},
     providers::{KekProvider, Tier},
     record_tag::RecordTag,
     store::{Hold, KekHold, KeyRecord, KeyStatus, StoreError, SuccessionRecord, Tombstone},
@@ -29,7 +29,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    pub(crate) fn of(org: &vault::id::OrgId, key: &KeyId) -> Self {
+    pub(crate) fn of(org: &OrgId, key: &KeyId) -> Self {
         Self {
             state: (Table::Keys, Key::new(of_key(org, key), "state")),
             about: (Table::Keys, Key::new(org.as_str(), key.as_str())),
@@ -40,6 +40,12 @@ impl Places {
     pub(crate) fn all(&self) -> [(Table, Key); 3] {
         [self.state.clone(), self.about.clone(), self.tombstone.clone()]
     }
+}
+
+/// Whose partition it is, where it is a key's own.
+pub(crate) fn key_of(pk: &str) -> Option<(OrgId, KeyId)> {
+    let (org, key) = pk.split_once('#')?;
+    Some((org.parse().ok()?, key.parse().ok()?))
 }
 
 pub(crate) fn state(key: &KeyRecord) -> Item {

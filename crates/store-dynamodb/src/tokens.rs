@@ -47,8 +47,8 @@ impl Tokens for DynamoStore {
         let hashes = listed.iter().map(|item| item::array(item, "hash").map(TokenHash));
         let hashes = hashes.collect::<Result<Vec<_>, _>>().map_err(|name| corrupt(None, name))?;
         let wanted: Vec<_> = hashes.iter().map(|hash| (Table::Tokens, by_hash(hash))).collect();
-        let mut found = self.get_many(&wanted).await?;
         // A list names what exists.
+        let mut found = self.get_many_settled(&wanted).await?;
         wanted
             .iter()
             .map(|key| parse(&found.remove(key).ok_or("hash")?))

@@ -30,6 +30,8 @@ pub(crate) enum Refused {
     LeaseLost,
     /// What is to be changed is not as it was expected to be.
     NotAsExpected,
+    /// The event has its place already.
+    Placed,
     /// The answer may have left.
     Replayed,
     /// The key that signed is not active.
@@ -71,13 +73,24 @@ impl<'a> Transaction<'a> {
 
     /// An item that must not exist.
     pub(crate) fn make(&mut self, table: Table, key: &Key, item: Item) -> Result<(), StoreError> {
+        self.make_or(table, key, item, Refused::Exists)
+    }
+
+    /// The same, with another meaning where it exists.
+    pub(crate) fn make_or(
+        &mut self,
+        table: Table,
+        key: &Key,
+        item: Item,
+        meaning: Refused,
+    ) -> Result<(), StoreError> {
         let put = Put::builder()
             .table_name(self.store.table_name(table))
             .set_item(Some(merged(key, item)))
             .condition_expression("attribute_not_exists(pk)")
             .build()
             .map_err(unavailable)?;
-        self.push(TransactWriteItem::builder().put(put).build(), Refused::Exists);
+        self.push(TransactWriteItem::builder().put(put).build(), meaning);
         Ok(())
     }
 
@@ -246,14 +259,14 @@ enum Judgement {
 }
 
 /// The whole transaction was turned away, or an attempt before it is still under way: nothing was written by this one.
-const BUSY_AS_A_WHOLE: [&str; 4] = [
+pub(crate) const BUSY_AS_A_WHOLE: [&str; 4] = [
     "TransactionInProgressException",
     "ThrottlingException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
 ];
 
-const BUSY: [&str; 3] = ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
+pub(crate) const BUSY: [&str; 3] = ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
 
 fn merged(key: &Key, mut item: Item) -> Item {
     item.extend(key.item());

@@ -52,7 +52,11 @@ impl LedgerAccess {
     pub(crate) async fn checkpoint_of(&self, org: &OrgId, size: u64) -> Result<CheckpointRecord, Error> {
         match self.latest(org).await? {
             Some(checkpoint) if checkpoint.tree_size >= size => Ok(checkpoint),
-            _ => self.sealer.seal(org).await,
+            _ => {
+                let checkpoint = self.sealer.seal(org).await?;
+                let covers = checkpoint.tree_size >= size;
+                covers.then_some(checkpoint).ok_or(Error::ledger("a checkpoint that covers all of it"))
+            }
         }
     }
 

@@ -20,7 +20,8 @@ pub trait Intake: Send + Sync {
     /// Organisations that have events without a place: at most `limit`.
     async fn waiting(&self, limit: usize) -> Result<Vec<OrgId>, StoreError>;
 
-    /// At most `limit` events. Fewer than `limit` are all there are.
+    /// At most `limit` events. Fewer than `limit` are all there are. Where there are none, a head that is read afterwards has
+    /// all that left.
     async fn unplaced(&self, org: &OrgId, limit: usize) -> Result<Vec<Event>, StoreError>;
 }
 
