@@ -8,7 +8,7 @@ use store_dynamodb::{DynamoStore, Table};
 use vault::{
     Timestamp,
     id::{EventId, OrgId},
-    store::{EventWrites, Intake, Record, Recovery, StoreError},
+    store::{EventWrites, Intake, Reconciling, Record, Recovery, SealedHalves, SealedRecord, StoreError},
 };
 
 use crate::{
@@ -71,6 +71,36 @@ async fn what_goes_wrong_on_the_way_loses_nothing_and_doubles_nothing() {
             assert!(seen.contains(&fault), "seed {seed}: {fault} never happened");
         }
     }
+}
+
+/// Two tables that were put back to before the end of a key, beside others that were not: one forgot what is to be deleted at a
+/// cloud, and one has sealed halves again. An intent that nobody can read is in the way of nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_ends_again_when_the_store_has_recovered() {
+    let local = LocalDynamoDb::start();
+    let before = local.store("a-").await;
+    let (org, key) = conformance::store::ended_key(&before).await;
+    let left = before.outbox(None, 10).await.unwrap();
+    assert_eq!(left.len(), 2);
+
+    let client = local.client();
+    client.delete_table().table_name(before.table_name(Table::Outbox)).send().await.unwrap();
+    let after = local.store("a-").await;
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    for (table, pk, sk) in
+        [(Table::SealedHalves, format!("{org}#{key}"), "-"), (Table::Intents, "intents".into(), "unreadable")]
+    {
+        let put = client.put_item().table_name(after.table_name(table)).item("pk", text(&pk));
+        let put = put.item("sk", text(sk)).item("pq", AttributeValue::B(vec![1].into()));
+        put.send().await.unwrap();
+    }
+    assert_ne!(after.sealed(&org, &key).await.unwrap(), SealedRecord::default());
+    assert!(after.is_restored().await.unwrap());
+    assert_eq!(after.lost_tombstones().await.unwrap(), []);
+    after.declare_recovered().await.unwrap();
+    assert_eq!(after.sealed(&org, &key).await.unwrap(), SealedRecord::default());
+    assert_eq!(after.outbox(None, 10).await.unwrap(), left);
+    assert_eq!(after.intents(10).await.unwrap(), []);
 }
 
 /// DynamoDB puts a table back by making a new one.

@@ -32,7 +32,7 @@ use crate::{
     rounds::{Dice, rounds, seeds},
 };
 
-/// What is not seen yet, by dice: of what another item promises, one in three.
+/// What is not seen yet, by dice: of what another item promises, one in three. Of tiles of leaves their last hash.
 struct HalfSeen {
     way: SharedHttpClient,
     dice: Mutex<Dice>,
@@ -48,11 +48,8 @@ impl HalfSeen {
     }
 
     fn hide(&self, kind: &'static str) -> bool {
-        let hidden = self.roll(3);
-        if hidden {
-            self.hidden.lock().unwrap().insert(kind);
-        }
-        hidden
+        // Each kind once, before chance decides.
+        self.hidden.lock().unwrap().insert(kind) || self.roll(3)
     }
 
     /// An answer as it would have been some milliseconds before.
@@ -65,7 +62,7 @@ impl HalfSeen {
         }
         for (table, items) in body["Responses"].as_object_mut().into_iter().flatten() {
             items.as_array_mut().unwrap().retain_mut(|item| match kind_of(table, item) {
-                Some("tile") if self.roll(2) => {
+                Some("tile") if is_of_leaves(item) => {
                     self.shorten(item);
                     true
                 }
@@ -77,12 +74,12 @@ impl HalfSeen {
     }
 
     fn shorten(&self, tile: &mut Value) {
+        if !self.hide("end of a tile") {
+            return;
+        }
         let mut hashes = STANDARD.decode(tile["hashes"]["B"].as_str().unwrap()).unwrap();
         hashes.truncate(hashes.len() - 32);
-        if !hashes.is_empty() {
-            self.hidden.lock().unwrap().insert("end of a tile");
-            tile["hashes"]["B"] = json!(STANDARD.encode(hashes));
-        }
+        tile["hashes"]["B"] = json!(STANDARD.encode(hashes));
     }
 }
 
@@ -99,6 +96,10 @@ fn kind_of(table: &str, item: &Value) -> Option<&'static str> {
         "ledger" if pk.contains("#place#") => Some("place"),
         _ => None,
     }
+}
+
+fn is_of_leaves(tile: &Value) -> bool {
+    tile["pk"]["S"].as_str().unwrap().contains("#tile#0#")
 }
 
 #[derive(Clone)]

@@ -41,6 +41,11 @@ pub async fn all(store: &dyn Store) {
     concurrent_writers_lose_nothing(store).await;
 }
 
+/// A revoked key of a new organisation's, whose halves are still to be deleted at a cloud.
+pub async fn ended_key(store: &dyn Store) -> (OrgId, KeyId) {
+    store_clouds::ended(store).await
+}
+
 /// What was acknowledged is there when the store is opened again.
 pub async fn survives_reopening<S: Store>(open: impl Fn() -> S) {
     let first = open();

@@ -116,12 +116,25 @@ async fn an_abandoned_creation_is_not_finished(store: &dyn Store) {
     assert!(of(&org, store.intents(ALL).await.unwrap()).is_empty());
 }
 
+/// A revoked key of a new organisation's, whose halves are still to be deleted at a cloud.
+pub(crate) async fn ended(store: &dyn Store) -> (OrgId, KeyId) {
+    let org = make_org(store).await.org.id;
+    let key = make_remote(store, &org).await;
+    store.revoke(&store_life::tombstone(&key, 9), record(&org, 1)).await.unwrap();
+    (org, key.id)
+}
+
+async fn make_remote(store: &dyn Store, org: &OrgId) -> KeyRecord {
+    let saved = save(store, org).await;
+    let key = remote(org);
+    intend(store, org, &key.id, saved).await;
+    store.create(&key, &SealedRecord::default(), record(org, 1)).await.unwrap();
+    key
+}
+
 async fn what_a_key_leaves_at_clouds_waits_until_it_is_settled(store: &dyn Store) {
     let org = make_org(store).await.org.id;
-    let saved = save(store, &org).await;
-    let key = remote(&org);
-    intend(store, &org, &key.id, saved).await;
-    store.create(&key, &SealedRecord::default(), record(&org, 1)).await.unwrap();
+    let key = make_remote(store, &org).await;
     assert!(left(store, &org).await.is_empty());
     store.revoke(&store_life::tombstone(&key, 9), record(&org, 1)).await.unwrap();
     let expected = ["arn:1", "arn:2"].map(|half| Leftover {
