@@ -1,5 +1,8 @@
 //! An organisation's settings: tried out before they are saved, shown without a secret, and kept while keys rest on them.
 
+use std::sync::Arc;
+
+use custody_aws::{AwsCloud, OwnIdentity};
 use serde_json::{Value, json};
 
 use crate::{
@@ -154,6 +157,25 @@ async fn settings_may_change_their_key_while_the_old_one_is_within_reach() {
 }
 
 /// The policy of a half names the role that it was made by: another role of the account may see it and not sign with it.
+/// A vault that is declared to serve one organisation, and has two.
+#[tokio::test]
+async fn no_organisation_shares_the_vaults_own_identity_with_another() {
+    let kms = LocalKms::start();
+    let own = Arc::new(AwsCloud::new(&kms.config(), OwnIdentity::SingleOrganisation));
+    let vault = Vault::new().await.with_custody(|custody| custody.clouds.push(own));
+    let kek = kms.make_kek().await;
+    let (status, body) = vault.put(SETTINGS, &json!({"aws": {"keyArn": kek}})).await;
+    assert_eq!((status, &body["field"]), (400, &json!("aws.roleArn")), "{body}");
+    assert_eq!(vault.get(SETTINGS).await, json!(null));
+    let external_id = vault.get("/v1/whoami").await["externalId"].clone();
+    kms.trust(ROLE, external_id.as_str());
+    let elsewhere = ROLE.replace("arn:aws:", "arn:aws-cn:");
+    for (role, expected) in [(elsewhere.as_str(), 400), (ROLE, 200)] {
+        let (status, body) = vault.put(SETTINGS, &json!({"aws": {"keyArn": kek, "roleArn": role}})).await;
+        assert_eq!(status, expected, "{body}");
+    }
+}
+
 #[tokio::test]
 async fn a_role_that_could_not_sign_with_the_halves_that_exist_is_not_saved() {
     let kms = LocalKms::start();

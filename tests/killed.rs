@@ -1,4 +1,5 @@
-//! `kill -9` of the real server under load, again and again: the ledger verifies, and nothing that was acknowledged is missing.
+//! `kill -9` of the real server under load, and of the real Lambdas over DynamoDB, again and again: the ledger verifies, and nothing
+//! that was acknowledged is missing.
 
 use std::{
     collections::BTreeSet,
@@ -13,6 +14,8 @@ use ledger::{Bundle, BundleVerifier, Pins};
 use serde_json::{Value, json};
 
 use crate::{
+    in_process::Vault,
+    lambda_runtime::Lambda,
     rounds::{Dice, rounds, seeds},
     server_process::{Answer, Server, agent},
 };
@@ -139,4 +142,75 @@ fn judge(server: &Server, told: &Told, seed: u64) {
         assert_eq!(answer.body["code"], "key_revoked", "seed {seed}");
     }
     eprintln!("{} acknowledged, {} in the ledger", events.len(), found.len());
+}
+
+/// What signs, appends, revokes, sequences and seals, all killed at one moment in each life: wherever they are in their transactions.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_missing_after_kill_9_of_lambdas() {
+    let seed = seeds(1)[0];
+    eprintln!("POSTQ_TEST_SEED={seed}");
+    let mut dice = Dice::new(seed);
+    let vault = Arc::new(Vault::in_dynamodb().await);
+    let told = Arc::new(Told::default());
+    for _ in 0..rounds(50) {
+        let (key, doomed) =
+            (vault.create_key("mldsa44+ed25519").await, vault.create_key("mldsa44+ed25519").await);
+        let mut lambdas = tokio::task::JoinSet::new();
+        let signed = (json!({"keyId": key, "payload": "aGVsbG8="}), "/v1/sign", "eventId");
+        let appended = (json!({"name": "n"}), "/v1/ledger/entries", "id");
+        for (name, (body, path, id)) in
+            [("sign", signed.clone()), ("sign", signed), ("append-ledger", appended)]
+        {
+            let (vault, told) = (vault.clone(), told.clone());
+            lambdas.spawn(async move {
+                let mut lambda = Lambda::start(name, &vault).await;
+                loop {
+                    let (status, answer) = lambda.call("POST", path, &vault.token, Some(&body)).await;
+                    assert!((200..300).contains(&status), "{name}: {answer}");
+                    told.events.lock().unwrap().insert(answer["data"][id].as_str().unwrap().to_owned());
+                }
+            });
+        }
+        for (name, event) in
+            [("sequence-events", json!({"source": "aws.events"})), ("seal-ledger", json!({"org": vault.org}))]
+        {
+            let vault = vault.clone();
+            lambdas.spawn(async move {
+                let mut lambda = Lambda::start(name, &vault).await;
+                loop {
+                    lambda.invoke(event.clone()).await.unwrap();
+                }
+            });
+        }
+        let revoking = (vault.clone(), told.clone(), Duration::from_millis(dice.roll(700)));
+        lambdas.spawn(async move {
+            let (vault, told, late) = revoking;
+            let mut lambda = Lambda::start("revoke-key", &vault).await;
+            tokio::time::sleep(late).await;
+            let path = format!("/v1/hybrid-keys/{doomed}");
+            let (status, answer) = lambda.call("DELETE", &path, &vault.token, None).await;
+            assert_eq!(status, 200, "{answer}");
+            told.revoked.lock().unwrap().insert(doomed);
+        });
+        tokio::time::sleep(Duration::from_millis(400 + dice.roll(800))).await;
+        // Whoever failed did so before it was killed.
+        while let Some(ended) = lambdas.try_join_next() {
+            ended.unwrap();
+        }
+        lambdas.shutdown().await; // SIGKILL
+    }
+    vault.post("/v1/ledger/seal", json!({})).await;
+    let bundle: Bundle = serde_json::from_value(vault.get("/v1/ledger/bundle").await).unwrap();
+    assert!(bundle.check(&Pins::default()).unwrap_or_else(|error| panic!("seed {seed}: {error}")).complete);
+    let found: BTreeSet<String> = bundle.entries.iter().map(|entry| entry.id.clone()).collect();
+    assert_eq!(found.len(), bundle.entries.len(), "seed {seed}: every event once");
+    let events = std::mem::take(&mut *told.events.lock().unwrap());
+    assert!(events.len() > 20, "seed {seed}: there was hardly any load");
+    let missing: Vec<_> = events.difference(&found).collect();
+    assert!(missing.is_empty(), "seed {seed}: acknowledged and missing: {missing:?}");
+    let revoked = std::mem::take(&mut *told.revoked.lock().unwrap());
+    for key in &revoked {
+        assert_eq!(vault.sign(key).await.1["code"], "key_revoked", "seed {seed}");
+    }
+    eprintln!("{} acknowledged, {} in the ledger, {} revoked", events.len(), found.len(), revoked.len());
 }

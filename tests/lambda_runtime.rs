@@ -39,7 +39,7 @@ struct RuntimeApi {
 }
 
 impl Lambda {
-    async fn start(name: &str, vault: &Vault) -> Self {
+    pub(crate) async fn start(name: &str, vault: &Vault) -> Self {
         let mut variables = vault.variables();
         if ["read-ledger", "key-lineage", "receipt"].contains(&name) {
             // What makes evidence holds no key, and so nothing to open one with.
@@ -93,7 +93,13 @@ impl Lambda {
     }
 
     /// Sends a request and reads the answer as API Gateway would.
-    async fn call(&mut self, method: &str, path: &str, token: &str, body: Option<&Value>) -> (u16, Value) {
+    pub(crate) async fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         let answer = self.invoke(event(method, path, token, body)).await.unwrap();
         let headers = answer["headers"].as_object().unwrap();
         assert!(headers.contains_key("postq-request-id"), "{answer}");
@@ -167,7 +173,8 @@ async fn failed(State(api): State<RuntimeApi>, Path(id): Path<String>, body: Byt
 
 fn deliver(api: &RuntimeApi, id: &str, answer: Result<Value, String>) -> StatusCode {
     if let Some(waiting) = api.answers.lock().unwrap().remove(id) {
-        waiting.send(answer).unwrap();
+        // Whoever waited may have been ended meanwhile.
+        let _ = waiting.send(answer);
     }
     StatusCode::ACCEPTED
 }

@@ -283,6 +283,9 @@ def assume_role(form):
     for name in params:
         if name not in shape.members:
             raise Refused("ValidationError", f"the model has no {name}")
+        # A form has numbers as text.
+        if shape.members[name].type_name == "integer":
+            params[name] = int(params[name])
     report = ParamValidator().validate(params, shape)
     if report.has_errors():
         raise Refused("ValidationError", report.generate_report())
@@ -294,7 +297,7 @@ def assume_role(form):
     name = "ASIA" + uuid.uuid4().hex[:16].upper()
     with STATE.lock:
         STATE.sessions[name] = role
-    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=trust.get("seconds", 3600))
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=trust.get("seconds", params.get("DurationSeconds", 3600)))
     return (
         '<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>'
         f"<AccessKeyId>{name}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>"

@@ -445,3 +445,9 @@ pub(crate) struct Accounts {
     #[arg(long, value_name = "ARN", requires = "aws_key")]
     pub(crate) aws_role: Option<String>,
 }
+
+impl Accounts {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.default_kek_provider.is_none() && self.aws_key.is_none() && self.aws_role.is_none()
+    }
+}

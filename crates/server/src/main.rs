@@ -54,7 +54,7 @@ enum Command {
         cors_origins: String,
         /// Declare that this vault serves a single organisation: its settings may do without a role, and then this process's own
         /// identity in a cloud is used
-        #[arg(long, env = "POSTQ_SINGLE_ORG")]
+        #[arg(long, env = "POSTQ_SINGLE_ORG", value_parser = clap::builder::BoolishValueParser::new())]
         single_org: bool,
     },
     /// Make organisations, and rotate their ledger keys

@@ -115,7 +115,8 @@ impl DynamoStore {
         let mut left = Vec::new();
         self.scan(Table::Keys, |item| {
             let at = Key::of(&item).filter(|at| at.sk == "state").and_then(|at| rows::key_of(&at.pk));
-            if let (Some((org, key)), true) = (at, item::get(&item, "status") != Ok(KeyStatus::Active.name())) {
+            if let (Some((org, key)), true) = (at, item::get(&item, "status") != Ok(KeyStatus::Active.name()))
+            {
                 left.extend(clouds::left_by(&org, &key, &item));
             }
             true

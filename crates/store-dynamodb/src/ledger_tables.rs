@@ -104,7 +104,8 @@ impl LedgerReads for DynamoStore {
         let mut found = self.get_many(&[std::slice::from_ref(&end), &wanted].concat()).await?;
         let size = head(found.get(&end)).map_err(|name| corrupt(None, name))?.size;
         for (id, key) in ids.iter().zip(&wanted) {
-            let short = |item: &Item| item::blob(item, "hashes").is_ok_and(|h| h.len() < 32 * id.width_in(size));
+            let short =
+                |item: &Item| item::blob(item, "hashes").is_ok_and(|h| h.len() < 32 * id.width_in(size));
             if found.get(key).is_some_and(short) {
                 found.remove(key);
             }

@@ -266,7 +266,8 @@ pub(crate) const BUSY_AS_A_WHOLE: [&str; 4] = [
     "RequestLimitExceeded",
 ];
 
-pub(crate) const BUSY: [&str; 3] = ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
+pub(crate) const BUSY: [&str; 3] =
+    ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
 
 fn merged(key: &Key, mut item: Item) -> Item {
     item.extend(key.item());

@@ -181,10 +181,20 @@ impl RoleArn {
         &self.0
     }
 
+    /// `aws`, `aws-us-gov` or `aws-cn`.
+    #[must_use]
+    pub fn partition(&self) -> &str {
+        self.part(1)
+    }
+
     /// The account that the role is in.
     #[must_use]
     pub fn account(&self) -> &str {
-        self.0.split(':').nth(4).unwrap_or_default()
+        self.part(4)
+    }
+
+    fn part(&self, number: usize) -> &str {
+        self.0.split(':').nth(number).unwrap_or_default()
     }
 }
 
@@ -195,8 +205,8 @@ impl AwsAccount {
     /// [`Error::Invalid`] where the role is in another account than the key: what it makes would be too.
     pub fn new(key: KmsKeyArn, role: Option<RoleArn>) -> Result<Self, Error> {
         match &role {
-            Some(role) if role.account() != key.account() => {
-                Err(Error::invalid("aws.roleArn", "it must be in the account of `aws.keyArn`"))
+            Some(role) if (role.partition(), role.account()) != (key.partition(), key.account()) => {
+                Err(Error::invalid("aws.roleArn", "it must be in the partition and account of `aws.keyArn`"))
             }
             _ => Ok(Self { key, role }),
         }

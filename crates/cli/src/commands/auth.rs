@@ -55,6 +55,7 @@ fn status(client: &Client, output: Output) -> anyhow::Result<Outcome> {
         ("endpoint", client.endpoint().to_string()),
         ("organisation", shown(&found["org"])),
         ("environment", shown(&found["environment"])),
+        ("external id", shown(&found["externalId"])),
         ("token", shown(&found["tokenId"])),
         ("scopes", scopes.join(" ")),
     ];

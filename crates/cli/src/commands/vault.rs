@@ -13,6 +13,12 @@ pub(crate) fn run(command: args::Vault, vault: &super::Vault, output: Output) ->
     let client = vault.client()?;
     match command {
         Settings::Show => show(&client.get(&SETTINGS, &[])?, output),
+        Settings::Put(accounts) if accounts.is_empty() => {
+            anyhow::bail!(
+                "name what to set: --aws-key, --aws-role, --default-kek-provider (what is left out is not set any more; \
+                 `postq vault settings clear` takes everything away)"
+            )
+        }
         Settings::Put(accounts) => {
             let saved = client.put(&SETTINGS, &body(&accounts))?;
             output.value(&shown(&saved["savedAt"]), &saved)?;

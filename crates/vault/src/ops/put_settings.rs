@@ -139,6 +139,11 @@ pub(super) async fn try_out(
 ) -> Result<(), Error> {
     let cloud = ports.custody.cloud(name)?;
     cloud.test(settings).await?;
+    // What no role is needed for is entered as the vault itself, whoever asks: nobody else's keys may be there.
+    let alone = ports.orgs.orgs(None, 2).await?.len() < 2;
+    if !alone && settings.aws.as_ref().is_some_and(|aws| aws.role.is_none()) {
+        return Err(Error::invalid("aws.roleArn", SHARED_IDENTITY));
+    }
     let (wrapped, halves) = resting_on(ports, caller, name).await?;
     if wrapped.is_empty() && halves.is_empty() {
         return Ok(());
@@ -199,6 +204,9 @@ async fn resting_on(
         }
     }
 }
+
+const SHARED_IDENTITY: &str = "name a role: this vault is declared to serve a single organisation and has several, and what is \
+                               entered without a role is entered by all of them as one";
 
 /// Settings that a key rests on.
 pub(super) fn in_use(key: &impl std::fmt::Display) -> Error {
