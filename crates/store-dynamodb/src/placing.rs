@@ -14,7 +14,7 @@ use crate::{
     item::{Item, bytes, number, set, text, time},
     ledger_tables::{about_key, about_subject, about_type, entry_of, head_of, place_of, tile_of, use_of},
     tables::{Key, Table, sortable},
-    transaction::{Refused, Transaction},
+    transaction::{NOT_THERE, Refused, Transaction},
 };
 
 /// A transaction has at most 100 writes. An event is at most five of them (its entry, its place, its end in the intake, what
@@ -53,7 +53,7 @@ impl Placing for DynamoStore {
             let (entry, seq) = (&placed.entry, placed.entry.seq);
             t.make(Table::Ledger, &entry_of(org, seq), item_of(placed)?)?;
             let place = Item::from([("seq".to_owned(), number(seq))]);
-            t.make_or(Table::Ledger, &place_of(org, &entry.id), place, Refused::Placed)?;
+            t.replace(Table::Ledger, &place_of(org, &entry.id), place, NOT_THERE, &[], Refused::Placed)?;
             t.delete(
                 Table::Intake,
                 &intake::place(org.as_str(), &entry.id),

@@ -73,25 +73,7 @@ impl<'a> Transaction<'a> {
 
     /// An item that must not exist.
     pub(crate) fn make(&mut self, table: Table, key: &Key, item: Item) -> Result<(), StoreError> {
-        self.make_or(table, key, item, Refused::Exists)
-    }
-
-    /// The same, with another meaning where it exists.
-    pub(crate) fn make_or(
-        &mut self,
-        table: Table,
-        key: &Key,
-        item: Item,
-        meaning: Refused,
-    ) -> Result<(), StoreError> {
-        let put = Put::builder()
-            .table_name(self.store.table_name(table))
-            .set_item(Some(merged(key, item)))
-            .condition_expression("attribute_not_exists(pk)")
-            .build()
-            .map_err(unavailable)?;
-        self.push(TransactWriteItem::builder().put(put).build(), meaning);
-        Ok(())
+        self.replace(table, key, item, NOT_THERE, &[], Refused::Exists)
     }
 
     /// An item, whether it exists or not.
@@ -102,7 +84,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// An item in place of another, on a condition on that.
+    /// An item in place of another, on a condition on that, or on that there is none.
     pub(crate) fn replace(
         &mut self,
         table: Table,
@@ -257,6 +239,9 @@ enum Judgement {
     /// It may have happened.
     Failed,
 }
+
+/// The condition that there is no such item.
+pub(crate) const NOT_THERE: &str = "attribute_not_exists(pk)";
 
 /// The whole transaction was turned away, or an attempt before it is still under way: nothing was written by this one.
 pub(crate) const BUSY_AS_A_WHOLE: [&str; 4] = [
