@@ -103,9 +103,7 @@ impl DynamoStore {
             let wanted: Vec<_> = places.iter().flat_map(|p| [p.state.clone(), p.tombstone.clone()]).collect();
             let found = self.get_many(&wanted).await?;
             for (places, (_, at)) in places.iter().zip(some) {
-                let status = found.get(&places.state).map(|state| item::get(state, "status"));
-                let ended = status.is_some_and(|status| status != Ok(KeyStatus::Active.name()));
-                if ended || found.contains_key(&places.tombstone) {
+                if found.get(&places.state).is_some_and(has_ended) || found.contains_key(&places.tombstone) {
                     let mut t = Transaction::new(self);
                     t.delete(Table::SealedHalves, at, "", &[], Refused::NotAsExpected)?;
                     t.commit_unchecked().await??;
@@ -115,8 +113,7 @@ impl DynamoStore {
         let mut left = Vec::new();
         self.scan(Table::Keys, |item| {
             let at = Key::of(&item).filter(|at| at.sk == "state").and_then(|at| rows::key_of(&at.pk));
-            if let (Some((org, key)), true) = (at, item::get(&item, "status") != Ok(KeyStatus::Active.name()))
-            {
+            if let (Some((org, key)), true) = (at, has_ended(&item)) {
                 left.extend(clouds::left_by(&org, &key, &item));
             }
             true
@@ -233,6 +230,11 @@ impl Recovery for DynamoStore {
         self.remember_to_be_the_same(false);
         Ok(())
     }
+}
+
+/// Whether a key's state says that it has: one that cannot be read says nothing, and costs nothing that cannot be had back.
+fn has_ended(state: &Item) -> bool {
+    matches!(item::parsed(state, "status"), Ok(KeyStatus::Superseded | KeyStatus::Revoked))
 }
 
 /// A table whose description names no id.
