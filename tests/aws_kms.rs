@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use aws_credential_types::provider::{
+    ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
+};
 use aws_sdk_kms::{
     error::ProvideErrorMetadata,
     primitives::Blob,
@@ -87,6 +90,37 @@ async fn an_account_is_entered_only_under_its_external_id() {
     own.test(&without).await.unwrap();
     let elsewhere = crate::local_kms::settings(&kek.replace("123456789012", "210987654321"), None);
     assert_eq!(fault(own.test(&elsewhere).await), "role_missing", "it is another account than its own");
+}
+
+/// What the vault lacks is no fault of the customer's account, and its operator is told so.
+#[tokio::test]
+async fn the_vaults_own_credentials_are_told_apart_from_the_accounts_refusals() {
+    let kms = LocalKms::start();
+    kms.trust(ROLE, Some("postq-1"));
+    let settings = settings(&kms.make_kek().await, Some((ROLE, "postq-1")));
+    let without =
+        kms.config().into_builder().credentials_provider(SharedCredentialsProvider::new(Nothing)).build();
+    let without = AwsCloud::new(&without, OwnIdentity::Never);
+    assert_eq!(fault(without.enter(&settings).await), "credentials_unavailable");
+    assert_eq!(fault(without.test(&settings).await), "credentials_unavailable");
+    kms.faults(&json!([{"action": "AssumeRole", "how": "not-known"}]));
+    assert_eq!(fault(kms.cloud().enter(&settings).await), "credentials_unavailable");
+    assert_eq!(fault(kms.cloud().test(&settings).await), "credentials_unavailable");
+    kms.faults(&json!([]));
+    kms.cloud().test(&settings).await.unwrap();
+}
+
+/// Where credentials are looked for and there are none.
+#[derive(Debug)]
+struct Nothing;
+
+impl ProvideCredentials for Nothing {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded_no_source()))
+    }
 }
 
 #[tokio::test]
@@ -245,7 +279,7 @@ async fn what_an_answer_held_is_not_in_the_word_on_it() {
     let settings = settings(&kms.make_kek().await, Some((ROLE, "postq-1")));
     for action in ["GenerateDataKey", "Decrypt"] {
         kms.faults(&json!([{"action": action, "how": "garbage"}]));
-        let told = kms.cloud().test(&settings).await.unwrap_err().to_string();
+        let told = kms.cloud().test(&settings).await.err().unwrap().to_string();
         assert!(told.contains(action), "{told}");
         assert!(!told.contains("nothing of the kind"), "{told}");
     }

@@ -186,10 +186,10 @@ impl Watched {
         let request = Request::post(path)
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header(header::CONTENT_TYPE, "application/json")
-            .header("idempotency-key", "refused")
+            .header("idempotency-key", hex::encode(ledger::sha256(body.to_string().as_bytes())))
             .body(Body::from(body.to_string()));
         let answer = app.oneshot(request.unwrap()).await.unwrap();
-        assert!(answer.status().is_client_error(), "{operation}: {}", answer.status());
+        assert!(!answer.status().is_success(), "{operation}: {}", answer.status());
         self.note(operation);
     }
 }
@@ -375,6 +375,14 @@ async fn in_clouds(w: &mut Watched, org: &OrgId) -> String {
     w.call("put-settings", "PUT", path, settings.clone()).await;
     w.call("test-settings", "POST", &format!("{path}/test"), json!({})).await;
     w.call("test-settings", "POST", &format!("{path}/test"), settings.clone()).await;
+    w.call("test-settings", "POST", &format!("{path}/test"), json!({"defaultKekProvider": "env"})).await;
+    let half = json!({"keyProvider": "aws-kms", "pqProvider": "aws-kms"});
+    let named = json!({"name": "half made", "keyProvider": "aws-kms", "pqProvider": "aws-kms"});
+    let rotate = format!("{keys}/{}/rotate", made[0]);
+    for (operation, path, body) in [("create-key", keys, named), ("rotate-key", rotate.as_str(), half)] {
+        w.kms.faults(&json!([{"action": "GetPublicKey", "how": "garbage", "times": 1}]));
+        w.refused(operation, path, body).await;
+    }
     for key in &mut made {
         let next = w.call("rotate-key", "POST", &format!("{keys}/{key}/rotate"), json!({})).await;
         *key = next["id"].as_str().unwrap().to_owned();
@@ -382,8 +390,9 @@ async fn in_clouds(w: &mut Watched, org: &OrgId) -> String {
     for key in &made {
         w.call("revoke-key", "DELETE", &format!("{keys}/{key}"), Value::Null).await;
     }
+    w.call("test-settings", "POST", &format!("{path}/test"), json!({"defaultKekProvider": "env"})).await;
     die_creating(w, org).await;
-    reconcile(w, 6).await;
+    reconcile(w, 10).await;
     w.call("put-settings", "PUT", path, json!({})).await;
     w.call("clear-settings", "DELETE", path, Value::Null).await;
 
@@ -411,7 +420,7 @@ async fn die_creating(w: &Watched, org: &OrgId) {
 
 async fn reconcile(w: &mut Watched, deleted: usize) {
     let ports = server::reconcile_ports(&w.store(), &w.custody());
-    let request = reconcile_keys::Request { now: vault::Timestamp::now(), survey: true };
+    let request = reconcile_keys::Request { now: vault::Timestamp::now(), survey: true, give_up: None };
     let done = reconcile_keys::reconcile_keys(&ports, request).await.unwrap();
     assert_eq!((done.deleted.len(), done.failed), (deleted, 0), "{done:?}");
     w.note("reconcile-keys");

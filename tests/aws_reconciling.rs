@@ -28,14 +28,16 @@ const HOUR: u64 = 60 * 60 * 1000;
 /// Cleans up, so many milliseconds from now.
 async fn reconcile(store: &Arc<dyn Store>, custody: &Arc<Custody>, later: u64) -> Response {
     let now = Timestamp::from_millis(Timestamp::now().as_millis() + later).unwrap();
-    reconcile_keys(&server::reconcile_ports(store, custody), Request { now, survey: true }).await.unwrap()
+    reconcile_keys(&server::reconcile_ports(store, custody), Request { now, survey: true, give_up: None })
+        .await
+        .unwrap()
 }
 
 /// The same without looking for what nothing here knows of.
 async fn clean_up(vault: &Vault, later: u64) -> Response {
     let now = Timestamp::from_millis(Timestamp::now().as_millis() + later).unwrap();
     let ports = server::reconcile_ports(&vault.store, &vault.custody);
-    reconcile_keys(&ports, Request { now, survey: false }).await.unwrap()
+    reconcile_keys(&ports, Request { now, survey: false, give_up: None }).await.unwrap()
 }
 
 fn tier_3() -> Value {
@@ -93,6 +95,130 @@ async fn a_deletion_that_fails_is_tried_until_it_succeeds() {
     assert_eq!(vault.delete("/v1/vault/settings").await.0, 200);
 }
 
+/// A creation that fails after a half was made leaves it to be deleted at once, and keeps nobody from changing settings for long.
+#[tokio::test]
+async fn what_a_failed_creation_made_is_deleted_soon() {
+    let kms = LocalKms::start();
+    let (vault, _) = kms.vault().await;
+    let wrapped_there = json!({"name": "remote", "kekProvider": "aws-kms", "keyProvider": "aws-kms"});
+    for (fault, request, made) in [
+        (json!({"action": "GetPublicKey", "how": "denied"}), tier_3(), 2),
+        (json!({"action": "GetPublicKey", "how": "garbage", "times": 1}), tier_3(), 2),
+        (json!({"action": "CreateKey", "how": "quota", "times": 1}), tier_3(), 1),
+        (json!({"action": "GenerateDataKey", "how": "denied"}), wrapped_there, 1),
+    ] {
+        kms.faults(&json!([fault]));
+        let refused = vault.call("/v1/hybrid-keys", Some(&request)).await;
+        assert_eq!(refused.0, 502, "{fault}: {}", refused.1);
+        assert_eq!(held(&kms).len(), made, "{fault}");
+        let leaving = vault.delete("/v1/vault/settings").await.1;
+        assert_eq!(leaving["code"], "settings_in_use");
+        assert!(leaving["error"].as_str().unwrap().contains("still to be deleted"), "{leaving}");
+        kms.faults(&json!([]));
+        assert_eq!(clean_up(&vault, 0).await.deleted.len(), made, "{fault}");
+        assert_eq!(held(&kms), [].into(), "{fault}");
+        assert_eq!(vault.store.intents(10).await.unwrap(), []);
+    }
+    // Nobody knows what an answer that was lost would have said.
+    kms.faults(&json!([{"action": "CreateKey", "how": "lost"}]));
+    assert_eq!(vault.call("/v1/hybrid-keys", Some(&tier_3())).await.0, 503);
+    kms.faults(&json!([]));
+    assert_eq!(clean_up(&vault, 0).await, Response::default());
+    let making = vault.delete("/v1/vault/settings").await.1;
+    assert!(making["error"].as_str().unwrap().contains("is being made"), "{making}");
+    assert_eq!(clean_up(&vault, 2 * HOUR).await.deleted.len(), 2);
+    assert_eq!(vault.delete("/v1/vault/settings").await.0, 200);
+}
+
+/// A successor is made only for a key that can vouch for it.
+#[tokio::test]
+async fn a_rotation_that_cannot_succeed_makes_nothing() {
+    let kms = LocalKms::start();
+    let (vault, kek) = kms.vault().await;
+    let wrapped = json!({"name": "wrapped", "kekProvider": "aws-kms"});
+    for (request, withheld) in [(tier_3(), "Sign"), (wrapped, "Decrypt")] {
+        let key = vault.post("/v1/hybrid-keys", request).await["id"].as_str().unwrap().to_owned();
+        let before = held(&kms);
+        kms.faults(&json!([{"action": withheld, "how": "denied"}]));
+        let body = json!({"kekProvider": "env", "keyProvider": "aws-kms", "pqProvider": "aws-kms"});
+        let refused = vault.call(&format!("/v1/hybrid-keys/{key}/rotate"), Some(&body)).await;
+        assert_eq!((refused.0, &refused.1["code"]), (502, &json!("kms_denied")), "{}", refused.1);
+        let sentence = refused.1["error"].as_str().unwrap();
+        assert!(sentence.contains(&format!("kms:{withheld}")) && !sentence.contains(&kek), "{sentence}");
+        kms.faults(&json!([]));
+        assert_eq!(held(&kms), before, "{withheld}");
+        assert_eq!(vault.store.intents(10).await.unwrap(), []);
+        assert_eq!(vault.sign(&key).await.0, 200, "it is as active as before");
+    }
+}
+
+/// The store dies where a change is to be written, once.
+struct DyingAt(&'static str, AtomicUsize);
+
+#[async_trait]
+impl Interposer for DyingAt {
+    async fn before(&self, call: &'static str) -> Result<(), StoreError> {
+        let first = call == self.0 && self.1.fetch_add(1, Ordering::SeqCst) == 0;
+        if first { Err(down()) } else { Ok(()) }
+    }
+
+    async fn after(&self, _: &'static str) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_could_not_be_stored_leaves_no_half() {
+    let kms = LocalKms::start();
+    let (vault, _) = kms.vault().await;
+    let key = vault.post("/v1/hybrid-keys", tier_3()).await["id"].as_str().unwrap().to_owned();
+    let before = held(&kms);
+    let rotate = format!("/v1/hybrid-keys/{key}/rotate");
+    for (port, path, body) in
+        [("create", "/v1/hybrid-keys", tier_3()), ("supersede", rotate.as_str(), json!({}))]
+    {
+        let store = Interposed::over(vault.store.clone(), Arc::new(DyingAt(port, AtomicUsize::new(0))));
+        let app = server::app(&store, &vault.custody, &[]);
+        let request = axum::http::Request::post(path)
+            .header("authorization", format!("Bearer {}", vault.token))
+            .header("content-type", "application/json")
+            .body(axum::body::Body::from(body.to_string()));
+        let answer = tower::ServiceExt::oneshot(app, request.unwrap()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 503, "{port}");
+        assert_eq!(held(&kms).len(), before.len() + 2, "{port}");
+        clean_up(&vault, 0).await;
+        assert_eq!(held(&kms), before, "{port}");
+        assert_eq!(vault.store.intents(10).await.unwrap(), [], "{port}");
+    }
+    assert_eq!(vault.sign(&key).await.0, 200);
+}
+
+/// An account that is gone for good keeps its organisation from nothing once its operator has given it up, and no other's is.
+#[tokio::test]
+async fn what_an_account_that_is_gone_refuses_can_be_given_up() {
+    let kms = LocalKms::start();
+    let (vault, _) = kms.vault().await;
+    let org: vault::id::OrgId = vault.get("/v1/whoami").await["orgId"].as_str().unwrap().parse().unwrap();
+    let key = vault.post("/v1/hybrid-keys", tier_3()).await["id"].as_str().unwrap().to_owned();
+    vault.revoke(&key).await;
+    let halves = held(&kms);
+    let ports = server::reconcile_ports(&vault.store, &vault.custody);
+    let give_up = async |org: &vault::id::OrgId| {
+        let request = Request { now: Timestamp::now(), survey: false, give_up: Some(org.clone()) };
+        reconcile_keys(&ports, request).await.unwrap()
+    };
+    let another = vault::id::OrgId::generate(Timestamp::now()).unwrap();
+    for (how, of, given_up) in
+        [("throttled", &org, 0), ("internal", &org, 0), ("denied", &another, 0), ("denied", &org, 2)]
+    {
+        kms.faults(&json!([{"action": "DescribeKey", "how": how}]));
+        let done = give_up(of).await;
+        assert_eq!((done.given_up.len(), done.failed), (given_up, 2 - given_up as u64), "{how}: {done:?}");
+    }
+    assert_eq!(held(&kms), halves);
+    assert_eq!(vault.delete("/v1/vault/settings").await.0, 200);
+}
+
 /// The store dies at its `die_at`th call, before it or after.
 struct Dying {
     die_at: usize,
@@ -135,7 +261,11 @@ async fn a_creation_killed_at_any_step_leaves_a_key_or_nothing() {
             let store = Interposed::over(vault.store.clone(), dying.clone());
             let status = create(&server::app(&store, &vault.custody, &[])).await;
             finished = status == 201;
-            check_an_hour_later(&kms, &vault, &format!("{:?} {after}", dying.names.lock().unwrap())).await;
+            let what = format!("{:?} {after}", dying.names.lock().unwrap());
+            let before = held(&kms);
+            clean_up(&vault, HOUR - 60_000).await;
+            assert_eq!(held(&kms), before, "{what}: nothing is deleted within the hour");
+            check_an_hour_later(&kms, &vault, &what).await;
         }
         steps += 1;
         assert!(steps < 50, "it never finished");
@@ -153,9 +283,6 @@ async fn a_creation_killed_at_any_step_leaves_a_key_or_nothing() {
 }
 
 async fn check_an_hour_later(kms: &LocalKms, vault: &Vault, what: &str) {
-    let before = held(kms);
-    clean_up(vault, HOUR - 60_000).await;
-    assert_eq!(held(kms), before, "{what}: nothing is deleted within the hour");
     let done = reconcile(&vault.store, &vault.custody, HOUR + 1).await;
     assert_eq!((done.failed, done.strays.len()), (0, 0), "{what}: {done:?}");
     let keys = vault.get("/v1/hybrid-keys?limit=100").await;

@@ -37,14 +37,18 @@ async fn settings_are_saved_shown_and_cleared_and_the_ledger_tells() {
     let (status, body) = vault.put(SETTINGS, &again).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(vault.get(SETTINGS).await["updatedAt"], body["data"]["savedAt"]);
+    assert_eq!(body["data"]["defaultKekProvider"], "aws-kms", "saving answers what is set now");
+    assert_eq!(body["data"]["aws"], shown["aws"]);
     let key = vault.post("/v1/hybrid-keys", json!({"name": "by default"})).await;
     assert_eq!((&key["kekProvider"], &key["tier"]), (&json!("aws-kms"), &json!(1)));
 
     let (status, refused) = vault.delete(SETTINGS).await;
     assert_eq!((status, &refused["code"]), (409, &json!("settings_in_use")));
     assert!(refused["error"].as_str().unwrap().contains(key["id"].as_str().unwrap()), "{refused}");
-    let dropped = vault.put(SETTINGS, &json!({"defaultKekProvider": "env"})).await;
-    assert_eq!(code(&dropped), (409, "settings_in_use".into()));
+    let drop = json!({"defaultKekProvider": "env"});
+    let (status, tried) = vault.call(TEST, Some(&drop)).await;
+    assert_eq!((status, &tried["data"]["checks"][0]["code"]), (200, &json!("settings_in_use")), "{tried}");
+    assert_eq!(code(&vault.put(SETTINGS, &drop).await), (409, "settings_in_use".into()));
     vault.revoke(key["id"].as_str().unwrap()).await;
     for _ in 0..2 {
         let (status, body) = vault.delete(SETTINGS).await;
@@ -70,6 +74,7 @@ async fn what_is_wrong_with_settings_is_told_by_its_field_and_nothing_is_saved()
     let elsewhere = "arn:aws:iam::210987654321:role/vault";
     for (body, field) in [
         (json!({"aws": {"keyArn": "0a1b"}}), "aws.keyArn"),
+        (json!({"aws": {}}), "aws.keyArn"),
         (json!({"aws": {"keyArn": kek.replace("key/", "alias/")}}), "aws.keyArn"),
         (json!({"aws": {"keyArn": kek, "roleArn": "vault"}}), "aws.roleArn"),
         (json!({"aws": {"keyArn": kek, "roleArn": elsewhere}}), "aws.roleArn"),
@@ -122,11 +127,15 @@ async fn settings_that_do_not_work_are_not_saved_and_a_test_says_why() {
         ("garbage", 502, "kms_wrong_answer"),
         ("empty", 502, "kms_wrong_answer"),
         ("dropped", 503, "kms_unavailable"),
+        ("expired", 503, "credentials_unavailable"),
     ] {
         kms.faults(&json!([{"action": "GenerateDataKey", "how": how}]));
         let check = checked(Some(&body)).await[0].clone();
         assert_eq!((&check["ok"], &check["code"]), (&json!(false), &json!(expected)), "{how}: {check}");
-        assert!(check["error"].as_str().unwrap().contains("AWS KMS"), "{check}");
+        let sentence = check["error"].as_str().unwrap();
+        assert!(sentence.contains("AWS KMS") && sentence.contains("kms:GenerateDataKey"), "{check}");
+        let detail = check["detail"].as_str().unwrap();
+        assert!(detail.contains(&kek) && detail.contains("kms:GenerateDataKey"), "which key it was: {check}");
         assert_eq!(code(&vault.put(SETTINGS, &body).await), (status, expected.into()), "{how}");
     }
     kms.faults(&json!([{"action": "Decrypt", "how": "other"}]));
@@ -156,7 +165,6 @@ async fn settings_may_change_their_key_while_the_old_one_is_within_reach() {
     assert_eq!(vault.sign(id).await.0, 200, "the new one has no part in it");
 }
 
-/// The policy of a half names the role that it was made by: another role of the account may see it and not sign with it.
 /// A vault that is declared to serve one organisation, and has two.
 #[tokio::test]
 async fn no_organisation_shares_the_vaults_own_identity_with_another() {
@@ -176,6 +184,7 @@ async fn no_organisation_shares_the_vaults_own_identity_with_another() {
     }
 }
 
+/// The policy of a half names the role that it was made by: another role of the account may see it and not sign with it.
 #[tokio::test]
 async fn a_role_that_could_not_sign_with_the_halves_that_exist_is_not_saved() {
     let kms = LocalKms::start();
@@ -214,7 +223,7 @@ async fn an_account_is_entered_otherwise_only_once_nothing_is_pending_there() {
     vault.revoke(key["id"].as_str().unwrap()).await;
     assert_eq!(code(&vault.put(SETTINGS, &body).await), (409, "settings_in_use".into()));
     let now = vault::Timestamp::now();
-    let request = vault::ops::reconcile_keys::Request { now, survey: false };
+    let request = vault::ops::reconcile_keys::Request { now, survey: false, give_up: None };
     let ports = server::reconcile_ports(&vault.store, &vault.custody);
     vault::ops::reconcile_keys::reconcile_keys(&ports, request).await.unwrap();
     assert_eq!(vault.put(SETTINGS, &body).await.0, 200);

@@ -9,15 +9,15 @@ use vault::{
     custody::DeploymentId,
     id::{EventId, KeyId, OrgId, TokenId},
     record_tag::KekId,
-    settings::SettingsRecord,
+    settings::{Demand, SettingsRecord},
     store::{
         ActiveKey, Attempt, Batch, Begin, Change, CheckpointRecord, CheckpointWrites, Clearing, Commit,
-        EntryFilter, EventWrites, Head, Intake, Intent, Intents, Issued, IssuedDigest, IssuedRecord,
-        KeyFilter, KeyRecord, KeyStatus, KeyWrites, Keys, Lease, LedgerReads, Leftover, Lines, NewOrg,
-        OrgRecord, OrgWrites, Orgs, Placing, Reconciling, Record, Recovery, Replies, Reply, Rewrapping,
-        Rotation, Saving, SealedHalves, SealedRecord, Sealing, Settings, SettingsWrites, SignatureWrites,
-        Slot, Store, StoreError, SuccessionRecord, TokenRecord, TokenWrites, Tokens, Tombstone, Usage,
-        UsageRecord,
+        Dependent, EntryFilter, EventWrites, Head, Intake, Intent, Intents, Issued, IssuedDigest,
+        IssuedRecord, KeyFilter, KeyRecord, KeyStatus, KeyWrites, Keys, Lease, LedgerReads, Leftover, Lines,
+        NewOrg, OrgRecord, OrgWrites, Orgs, Placing, Reconciling, Record, Recovery, Replies, Reply,
+        Rewrapping, Rotation, Saving, SealedHalves, SealedRecord, Sealing, Settings, SettingsWrites,
+        SignatureWrites, Slot, Store, StoreError, SuccessionRecord, TokenRecord, TokenWrites, Tokens,
+        Tombstone, Usage, UsageRecord,
     },
     token::TokenHash,
 };
@@ -147,10 +147,11 @@ interpose! {
     SettingsWrites {
         fn put_settings(settings: &SettingsRecord, replaces: Option<Timestamp>, record: Record) -> Saving;
         fn clear_settings(org: &OrgId, record: Record) -> Clearing;
+        fn dependent(org: &OrgId, demand: Demand) -> Option<Dependent>;
     }
     Intents {
         fn intend(intent: &Intent, settings: Timestamp) -> bool;
-        fn withdraw(intent: &Intent) -> ();
+        fn withdraw(org: &OrgId, key: &KeyId, left: &[Leftover]) -> ();
     }
     Reconciling {
         fn intents(limit: usize) -> Vec<Intent>;

@@ -104,17 +104,18 @@ impl Worker for rewrap::Ports {
     }
 }
 
-/// `{"survey"?}` → `{"deleted","notOurs","strays","failed"}`; a schedule's own event, which has other members, is no survey.
+/// `{"survey"?,"giveUp"?}` → `{"deleted","notOurs","strays","givenUp","failed"}`; a schedule's own event, which has other members, is no survey.
 #[async_trait]
 impl Worker for reconcile_keys::Ports {
     type Event = Reconcile;
     type Answer = Reconciled;
 
     async fn work(&self, event: Reconcile) -> Result<Reconciled, Error> {
-        let request = reconcile_keys::Request { now: Timestamp::now(), survey: event.survey };
-        let reconcile_keys::Response { deleted, not_ours, strays, failed } =
+        let Reconcile { survey, give_up } = event;
+        let request = reconcile_keys::Request { now: Timestamp::now(), survey, give_up };
+        let reconcile_keys::Response { deleted, not_ours, strays, given_up, failed } =
             reconcile_keys::reconcile_keys(self, request).await?;
-        Ok(Reconciled { deleted, not_ours, strays, failed })
+        Ok(Reconciled { deleted, not_ours, strays, given_up, failed })
     }
 }
 
@@ -225,9 +226,11 @@ pub struct Rewrapped {
 
 /// How to clean up at clouds.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Reconcile {
     #[serde(default)]
     survey: bool,
+    give_up: Option<OrgId>,
 }
 
 /// What was cleaned up.
@@ -237,6 +240,7 @@ pub struct Reconciled {
     deleted: Vec<String>,
     not_ours: Vec<String>,
     strays: Vec<String>,
+    given_up: Vec<String>,
     failed: u64,
 }
 

@@ -782,12 +782,16 @@ export interface components {
             algorithm: components["schemas"]["Algorithm"];
             /** @description Whether a caller that asks for it may have the line's newest key sign in its place. */
             allowFollow: boolean;
+            /** @description The complete name of the classical half, where a cloud holds it. */
+            classicalKeyId?: string | null;
             /** @description RFC 3339 UTC with milliseconds. */
             createdAt: string;
             /** @description SHA-256 over `pq || classical`, lower-case hex. */
             fingerprint: string;
             /** @description `key_…` */
             id: string;
+            /** @description The complete name of the key that wraps the data key, where a cloud has it; for AWS KMS its ARN. */
+            kekKeyId?: string | null;
             kekProvider?: components["schemas"]["KekProvider"] | null;
             /** @description Who holds the classical half. */
             keyProvider: components["schemas"]["KeyProvider"];
@@ -797,6 +801,8 @@ export interface components {
             metadata: Record<string, never>;
             /** @description 1 to 128 characters. */
             name: string;
+            /** @description The complete name of the ML-DSA half, where a cloud holds it. */
+            pqKeyId?: string | null;
             /** @description Who holds the ML-DSA half. */
             pqProvider: components["schemas"]["PqProvider"];
             /** @description The key that it follows. */
@@ -993,12 +999,16 @@ export interface components {
                 algorithm: components["schemas"]["Algorithm"];
                 /** @description Whether a caller that asks for it may have the line's newest key sign in its place. */
                 allowFollow: boolean;
+                /** @description The complete name of the classical half, where a cloud holds it. */
+                classicalKeyId?: string | null;
                 /** @description RFC 3339 UTC with milliseconds. */
                 createdAt: string;
                 /** @description SHA-256 over `pq || classical`, lower-case hex. */
                 fingerprint: string;
                 /** @description `key_…` */
                 id: string;
+                /** @description The complete name of the key that wraps the data key, where a cloud has it; for AWS KMS its ARN. */
+                kekKeyId?: string | null;
                 kekProvider?: components["schemas"]["KekProvider"] | null;
                 /** @description Who holds the classical half. */
                 keyProvider: components["schemas"]["KeyProvider"];
@@ -1008,6 +1018,8 @@ export interface components {
                 metadata: Record<string, never>;
                 /** @description 1 to 128 characters. */
                 name: string;
+                /** @description The complete name of the ML-DSA half, where a cloud holds it. */
+                pqKeyId?: string | null;
                 /** @description Who holds the ML-DSA half. */
                 pqProvider: components["schemas"]["PqProvider"];
                 /** @description The key that it follows. */
@@ -1117,7 +1129,7 @@ export interface components {
             gcp?: Record<string, never> | null;
         };
         /** @description That settings are saved. */
-        PutSettingsResponse: {
+        PutSettingsResponse: components["schemas"]["VaultSettings"] & {
             /** @description RFC 3339 UTC with milliseconds. */
             savedAt: string;
         };
@@ -1182,12 +1194,17 @@ export interface components {
         SettingsCheck: {
             /**
              * @description Why not, as saving would answer: `kms_denied`, `role_open`, `role_missing`, `kms_throttled`, `kms_unavailable`,
-             *     `kms_timeout` or `kms_wrong_answer`.
+             *     `kms_timeout`, `kms_wrong_answer`, `credentials_unavailable` or `settings_in_use`.
              */
             code?: string | null;
+            /** @description Which call on what was refused, in the cloud's own words. */
+            detail?: string | null;
             /** @description The same as a sentence, with who can mend it. */
             error?: string | null;
-            /** @description Whether it can be used, and every wrapping key that keys rest on is within reach. */
+            /**
+             * @description Whether it can be used, every wrapping key that keys rest on is within reach, and nothing rests on an account that would be
+             *     left.
+             */
             ok: boolean;
             /** @description `aws`, `azure` or `gcp`. */
             provider: string;
@@ -1473,7 +1490,7 @@ export interface components {
         /** @description Success with data. */
         Success_PutSettingsResponse: {
             /** @description That settings are saved. */
-            data: {
+            data: components["schemas"]["VaultSettings"] & {
                 /** @description RFC 3339 UTC with milliseconds. */
                 savedAt: string;
             };
@@ -2056,7 +2073,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_KeyWithPublicKey"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, unsupported_combination, provider_unavailable, settings_missing, settings_changed, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, unsupported_combination, provider_unavailable, settings_missing, settings_changed, role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2189,7 +2206,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_Lineage"];
                 };
             };
-            /** @description unauthenticated, missing_scope, key_not_allowed, not_found, key_integrity, store_unavailable, store_restored. */
+            /** @description unauthenticated, missing_scope, key_not_allowed, not_found, key_integrity, kek_unavailable, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2261,7 +2278,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_KeyWithPublicKey"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, unsupported_combination, provider_unavailable, settings_missing, settings_changed, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, unsupported_combination, provider_unavailable, settings_missing, settings_changed, role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2295,7 +2312,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_Bundle"];
                 };
             };
-            /** @description invalid_request, unauthenticated, missing_scope, ledger_too_large, key_integrity, store_unavailable, store_restored. */
+            /** @description invalid_request, unauthenticated, missing_scope, ledger_too_large, key_integrity, kek_unavailable, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2497,7 +2514,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_InclusionProof"];
                 };
             };
-            /** @description unauthenticated, missing_scope, not_found, key_integrity, store_unavailable, store_restored. */
+            /** @description unauthenticated, missing_scope, not_found, key_integrity, kek_unavailable, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2530,7 +2547,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_SealResponse"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_integrity, kek_unavailable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2563,7 +2580,7 @@ export interface operations {
                     "application/vnd.postq.receipt+json": components["schemas"]["Receipt"];
                 };
             };
-            /** @description unauthenticated, missing_scope, key_not_allowed, not_found, signature_withheld, key_integrity, store_unavailable, store_restored. */
+            /** @description unauthenticated, missing_scope, key_not_allowed, not_found, signature_withheld, key_integrity, kek_unavailable, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2596,7 +2613,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_SignResponse"];
                 };
             };
-            /** @description invalid_request, reserved_context, payload_too_large, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, idempotency_mismatch, idempotency_in_progress, key_integrity, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, store_unavailable, store_restored. */
+            /** @description invalid_request, reserved_context, payload_too_large, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, idempotency_mismatch, idempotency_in_progress, provider_unavailable, settings_missing, role_missing, key_integrity, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2690,7 +2707,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_PutSettingsResponse"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, provider_unavailable, role_missing, role_open, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, settings_in_use, settings_changed, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, provider_unavailable, role_missing, role_open, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, key_integrity, settings_in_use, settings_changed, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2752,7 +2769,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_TestSettingsResponse"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, provider_unavailable, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, provider_unavailable, kek_unavailable, key_integrity, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;

@@ -325,6 +325,16 @@ def fault_for(action, key):
     return None
 
 
+REFUSALS = {
+    "throttled": ("ThrottlingException", "injected", 400), "internal": ("KMSInternalException", "injected", 500),
+    "denied": ("AccessDeniedException", "injected", 400), "down": ("ServiceUnavailable", "injected", 503),
+    "quota": ("LimitExceededException", "injected", 400), "expired": ("ExpiredTokenException", "injected", 400),
+}
+STS_REFUSALS = {
+    "throttled": ("Throttling", "Rate exceeded", 400), "not-known": ("InvalidClientTokenId", "injected", 403),
+}
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -373,8 +383,9 @@ class Handler(BaseHTTPRequestHandler):
             STATE.calls.append({"action": action, "key": form.get("RoleArn")})
         time.sleep(STATE.latency)
         try:
-            if fault_for(action, form.get("RoleArn")) == "throttled":
-                raise Refused("Throttling", "Rate exceeded", 400)
+            how = fault_for(action, form.get("RoleArn"))
+            if how in STS_REFUSALS:
+                raise Refused(*STS_REFUSALS[how])
             answer = caller_identity() if action == "GetCallerIdentity" else assume_role(form)
             self.answer(200, answer, "text/xml")
         except Refused as refused:
@@ -400,12 +411,8 @@ class Handler(BaseHTTPRequestHandler):
         if how == "empty":
             return self.answer(200, b"{}")
         try:
-            refusals = {
-                "throttled": ("ThrottlingException", 400), "internal": ("KMSInternalException", 500),
-                "denied": ("AccessDeniedException", 400), "down": ("ServiceUnavailable", 503),
-            }
-            if how in refusals:
-                raise Refused(refusals[how][0], "injected", refusals[how][1])
+            if how in REFUSALS:
+                raise Refused(*REFUSALS[how])
             if action not in OPERATIONS:
                 raise Refused("UnknownOperationException", action)
             params = checked(action, body)

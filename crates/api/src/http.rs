@@ -287,9 +287,13 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
 /// 502 where somebody must mend something, 503 and 504 where another try may do.
 const fn of_cloud(fault: CloudFault) -> (StatusCode, &'static str) {
     let status = match fault {
-        CloudFault::NotEntered | CloudFault::Denied | CloudFault::WrongAnswer => StatusCode::BAD_GATEWAY,
+        CloudFault::NotEntered | CloudFault::Denied | CloudFault::QuotaUsedUp | CloudFault::WrongAnswer => {
+            StatusCode::BAD_GATEWAY
+        }
         CloudFault::OpenDoor | CloudFault::NoRole => StatusCode::UNPROCESSABLE_ENTITY,
-        CloudFault::Throttled | CloudFault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        CloudFault::NoCredentials | CloudFault::Throttled | CloudFault::Unavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         CloudFault::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     };
     (status, fault.code())
@@ -410,7 +414,10 @@ fn log_cause(error: &Error, status: StatusCode) {
         source = cause.source();
     }
     let cause = causes.join(": ");
-    if status.is_server_error() {
+    // What the caller's own account refuses is no failure of the vault's.
+    let theirs = matches!(error, Error::Cloud { fault, .. } if *fault != CloudFault::NoCredentials)
+        || matches!(error, Error::ProviderUnavailable { .. });
+    if status.is_server_error() && !theirs {
         tracing::error!(%error, cause, "failed");
     } else if !cause.is_empty() {
         tracing::warn!(%error, cause, "refused");

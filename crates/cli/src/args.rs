@@ -139,13 +139,13 @@ pub(crate) struct RotateKey {
 
 #[derive(Args)]
 pub(crate) struct Providers {
-    /// Who wraps the data key
+    /// Who wraps the data key: env, aws-kms, azure-kv or gcp-kms, as far as the vault has them; left out, what the settings say
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) kek_provider: Option<String>,
-    /// Who holds the classical half
+    /// Who holds the classical half: postq-managed, aws-kms, azure-kv or gcp-kms
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) key_provider: Option<String>,
-    /// Who holds the ML-DSA half
+    /// Who holds the ML-DSA half: postq-managed, aws-kms or gcp-kms
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) pq_provider: Option<String>,
 }
@@ -440,14 +440,14 @@ pub(crate) struct Accounts {
     pub(crate) default_kek_provider: Option<String>,
     /// The symmetric key of AWS KMS that wraps data keys, arn:aws:kms:REGION:ACCOUNT:key/ID
     #[arg(long, value_name = "ARN")]
-    pub(crate) aws_key: Option<String>,
+    pub(crate) aws_key_arn: Option<String>,
     /// The role by which its account is entered; its trust policy must demand the external id that `postq auth status` shows
-    #[arg(long, value_name = "ARN", requires = "aws_key")]
-    pub(crate) aws_role: Option<String>,
+    #[arg(long, value_name = "ARN", requires = "aws_key_arn")]
+    pub(crate) aws_role_arn: Option<String>,
 }
 
 impl Accounts {
     pub(crate) const fn is_empty(&self) -> bool {
-        self.default_kek_provider.is_none() && self.aws_key.is_none() && self.aws_role.is_none()
+        self.default_kek_provider.is_none() && self.aws_key_arn.is_none() && self.aws_role_arn.is_none()
     }
 }

@@ -6,8 +6,11 @@ use vault::{
     custody::CloudName,
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider, Tier},
-    settings::{AwsAccount, KmsKeyArn, RoleArn, SettingsRecord},
-    store::{Clearing, Hold, Intent, KeyKind, KeyRecord, Leftover, Saving, SealedRecord, Store, StoreError},
+    settings::{AwsAccount, Demand, KmsKeyArn, RoleArn, SettingsRecord},
+    store::{
+        Clearing, Dependent, Hold, Intent, KeyKind, KeyRecord, Leftover, Saving, SealedRecord, Store,
+        StoreError,
+    },
 };
 
 use crate::{
@@ -19,6 +22,7 @@ pub(crate) async fn all(store: &dyn Store) {
     settings_read_back_and_replace_only_what_was_read(store).await;
     a_creation_begins_only_by_settings_that_stand(store).await;
     an_abandoned_creation_is_not_finished(store).await;
+    what_a_failed_creation_made_is_left_to_be_deleted(store).await;
     what_a_key_leaves_at_clouds_waits_until_it_is_settled(store).await;
     settings_that_keys_rest_on_stay(store).await;
     settings_are_not_cleared_under_a_creation(store).await;
@@ -116,6 +120,37 @@ async fn an_abandoned_creation_is_not_finished(store: &dyn Store) {
     assert!(of(&org, store.intents(ALL).await.unwrap()).is_empty());
 }
 
+/// What a creation that failed made is left to be deleted, unless it did not fail after all, or somebody looks after it already.
+async fn what_a_failed_creation_made_is_left_to_be_deleted(store: &dyn Store) {
+    let org = make_org(store).await.org.id;
+    let saved = save(store, &org).await;
+    let key = remote(&org);
+    let made = Leftover::of(&org, &key.id, key.classical.clone(), key.pq.clone());
+    intend(store, &org, &key.id, saved).await;
+    store.withdraw(&org, &key.id, &made).await.unwrap();
+    assert!(of(&org, store.intents(ALL).await.unwrap()).is_empty());
+    assert_eq!(left(store, &org).await, made);
+    let late = store.create(&key, &SealedRecord::default(), record(&org, 1)).await;
+    assert!(matches!(late, Err(StoreError::Abandoned)), "{late:?}");
+    for leftover in &made {
+        store.settle(leftover).await.unwrap();
+    }
+
+    store.withdraw(&org, &key.id, &made).await.unwrap();
+    assert!(left(store, &org).await.is_empty(), "it was taken back before");
+    let another = make_remote(store, &org).await;
+    let halves = Leftover::of(&org, &another.id, another.classical.clone(), another.pq.clone());
+    store.withdraw(&org, &another.id, &halves).await.unwrap();
+    assert!(left(store, &org).await.is_empty(), "it is a key");
+    let third = remote(&org);
+    let saved = save(store, &org).await;
+    intend(store, &org, &third.id, saved).await;
+    assert!(store.abandon(&intent(&org, &third.id)).await.unwrap());
+    store.withdraw(&org, &third.id, &made).await.unwrap();
+    assert!(left(store, &org).await.is_empty(), "it is abandoned");
+    assert_eq!(of(&org, store.intents(ALL).await.unwrap()).len(), 1);
+}
+
 /// A revoked key of a new organisation's, whose halves are still to be deleted at a cloud.
 pub(crate) async fn ended(store: &dyn Store) -> (OrgId, KeyId) {
     let org = make_org(store).await.org.id;
@@ -163,26 +198,30 @@ async fn settings_that_keys_rest_on_stay(store: &dyn Store) {
     let org = make_org(store).await.org.id;
     let saved = save(store, &org).await;
     let key = remote(&org);
-    let in_use = Clearing::InUse(key.id.clone());
+    let refused = async |by: fn(KeyId) -> Dependent| {
+        let by = by(key.id.clone());
+        for demand in [Demand::Nothing, Demand::NothingPending] {
+            let expected =
+                (demand == Demand::Nothing || !matches!(by, Dependent::Active(_))).then(|| by.clone());
+            assert_eq!(store.dependent(&org, demand).await.unwrap(), expected);
+        }
+        assert_eq!(store.clear_settings(&org, record(&org, 1)).await.unwrap(), Clearing::InUse(by));
+    };
     intend(store, &org, &key.id, saved).await;
-    assert_eq!(store.clear_settings(&org, record(&org, 1)).await.unwrap(), in_use, "it is in the making");
+    refused(Dependent::Making).await;
     store.create(&key, &SealedRecord::default(), record(&org, 1)).await.unwrap();
-    assert_eq!(store.clear_settings(&org, record(&org, 1)).await.unwrap(), in_use, "it is active");
+    refused(Dependent::Active).await;
     let mut without = settings(store, &org, saved.next()).await;
     (without.aws, without.default_kek) = (None, KekProvider::Env);
     let saving = store.put_settings(&without, Some(saved), record(&org, 1)).await.unwrap();
     assert_eq!(
         saving,
-        Saving::InUse(key.id.clone()),
+        Saving::InUse(Dependent::Active(key.id.clone())),
         "an account that is dropped is an account that is cleared"
     );
 
     store.revoke(&store_life::tombstone(&key, 9), record(&org, 1)).await.unwrap();
-    assert_eq!(
-        store.clear_settings(&org, record(&org, 1)).await.unwrap(),
-        in_use,
-        "its halves are still there"
-    );
+    refused(Dependent::Leaving).await;
     // What failed to clear closed nothing.
     let another = remote(&org);
     intend(store, &org, &another.id, saved).await;
@@ -215,7 +254,6 @@ async fn settings_are_not_cleared_under_a_revocation(store: &dyn Store) {
         for leftover in left(store, &org).await {
             store.settle(&leftover).await.unwrap();
         }
-        store.withdraw(&intent(&org, &key.id)).await.unwrap();
     }
 }
 

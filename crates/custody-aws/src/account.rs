@@ -13,8 +13,8 @@ use vault::{
 };
 
 use crate::{
-    call::{self, Failed},
-    door::{Door, Doors},
+    call::{self, Call, Failed},
+    door::{ASSUME_ROLE, Door, Doors},
 };
 
 /// An account, entered for one request.
@@ -35,7 +35,7 @@ impl Account {
     ) -> Result<Self, CustodyError> {
         let account = doors.account(settings)?.clone();
         let opening = doors.open(settings, account.role.as_ref(), account.key.region());
-        let home = call::until(deadline, "AssumeRole", opening).await?;
+        let home = call::until(deadline, ASSUME_ROLE, opening).await?;
         Ok(Self { doors: doors.clone(), settings: settings.clone(), account, home, deadline })
     }
 
@@ -55,29 +55,30 @@ impl Account {
     }
 
     async fn client_until(&self, key_id: &str, deadline: Instant) -> Result<Client, Failed> {
-        let key = KmsKeyArn::parse(key_id).map_err(|e| Failed::new(CloudFault::Denied, "key", e))?;
+        let key = KmsKeyArn::parse(key_id)
+            .map_err(|e| Failed::new(CloudFault::Denied, Call::on("kms:DescribeKey", key_id), e))?;
         if key.region() == self.account.key.region() {
             return Ok(self.home.kms.clone());
         }
         let opening = self.doors.open(&self.settings, self.account.role.as_ref(), key.region());
-        Ok(call::until(deadline, "AssumeRole", opening).await?.kms.clone())
+        Ok(call::until(deadline, ASSUME_ROLE, opening).await?.kms.clone())
     }
 
     /// Runs a call on a key, within the request's time, unless the key does not answer and somebody asks it already.
     pub(crate) async fn ask<T, E>(
         &self,
-        what: &str,
+        action: &'static str,
         key_id: &str,
-        call: impl Future<Output = Result<T, SdkError<E>>>,
+        answer: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> Result<T, Failed>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let what = format!("{what} of {key_id}");
+        let call = Call::on(action, key_id);
         let Some(turn) = self.doors.breakers.turn(key_id) else {
-            return Err(Failed::new(CloudFault::Unavailable, &what, "it has not answered for some calls"));
+            return Err(Failed::new(CloudFault::Unavailable, call, "it has not answered for some calls"));
         };
-        let outcome = call::until(self.deadline, &what, async { call::judge(&what, call.await) }).await;
+        let outcome = call::until(self.deadline, call, async { call::judge(call, answer.await) }).await;
         turn.report(outcome.as_ref().err().map(|failed| failed.fault));
         outcome
     }
@@ -85,12 +86,13 @@ impl Account {
     /// The same for what belongs to no key yet, or to all of them.
     pub(crate) async fn ask_account<T, E>(
         &self,
-        what: &str,
-        call: impl Future<Output = Result<T, SdkError<E>>>,
+        action: &'static str,
+        answer: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> Result<T, Failed>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        call::until(self.deadline, what, async { call::judge(what, call.await) }).await
+        let call = Call::of(action);
+        call::until(self.deadline, call, async { call::judge(call, answer.await) }).await
     }
 }

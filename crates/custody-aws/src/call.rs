@@ -3,17 +3,19 @@
 use std::{
     collections::HashMap,
     error::Error,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::{
     config::{retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
     operation::RequestId,
 };
 use tokio::time::Instant;
-use vault::custody::{CloudFault, CloudName, CustodyError};
+use vault::custody::{CloudFault, CloudName, CustodyError, Remains};
 
 /// How long a request may spend here, however many calls it makes.
 pub const BUDGET: Duration = Duration::from_secs(8);
@@ -43,21 +45,55 @@ pub(crate) fn timeouts() -> TimeoutConfig {
         .build()
 }
 
+/// A call: the action as policies name it, and what it is on where that is something certain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    action: &'static str,
+    on: Option<&'a str>,
+}
+
+impl Call<'static> {
+    pub(crate) const fn of(action: &'static str) -> Self {
+        Self { action, on: None }
+    }
+}
+
+impl<'a> Call<'a> {
+    pub(crate) const fn on(action: &'static str, on: &'a str) -> Self {
+        Self { action, on: Some(on) }
+    }
+}
+
+impl fmt::Display for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.on {
+            Some(on) => write!(f, "{} on {on}", self.action),
+            None => f.write_str(self.action),
+        }
+    }
+}
+
 /// A call that was not answered as it should have been.
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) fault: CloudFault,
+    action: &'static str,
     /// The service's code for it, where the service answered.
     pub(crate) code: Option<String>,
-    /// Whether it certainly left nothing behind.
-    pub(crate) nothing_made: bool,
+    /// What it left behind.
+    remains: Remains,
     /// The call and the service's words on it.
     detail: String,
 }
 
 impl Failed {
-    pub(crate) fn new(fault: CloudFault, what: &str, detail: impl std::fmt::Display) -> Self {
-        Self { fault, code: None, nothing_made: false, detail: format!("{what}: {detail}") }
+    pub(crate) fn new(fault: CloudFault, call: Call<'_>, detail: impl fmt::Display) -> Self {
+        let detail = format!("{call}: {detail}");
+        Self { fault, action: call.action, code: None, remains: Remains::Unknown, detail }
+    }
+
+    pub(crate) fn leaving(self, remains: Remains) -> Self {
+        Self { remains, ..self }
     }
 
     pub(crate) fn is(&self, code: &str) -> bool {
@@ -75,13 +111,13 @@ impl Failed {
 
 impl From<Failed> for CustodyError {
     fn from(failed: Failed) -> Self {
-        let Failed { fault, nothing_made, detail, .. } = failed;
-        Self::Cloud { cloud: CloudName::Aws, fault, nothing_made, detail }
+        let Failed { fault, action, remains, detail, .. } = failed;
+        Self::Cloud { cloud: CloudName::Aws, fault, action, remains, detail }
     }
 }
 
 /// What the outcome of a call means.
-pub(crate) fn judge<T, E>(what: &str, outcome: Result<T, SdkError<E>>) -> Result<T, Failed>
+pub(crate) fn judge<T, E>(call: Call<'_>, outcome: Result<T, SdkError<E>>) -> Result<T, Failed>
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -92,6 +128,7 @@ where
     let status = error.raw_response().map(|response| response.status().as_u16());
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
     let fault = match &error {
+        _ if let Some(fault) = of_credentials(&error) => fault,
         SdkError::TimeoutError(_) => CloudFault::TimedOut,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => CloudFault::TimedOut,
         // It answered, and not in its own language.
@@ -106,8 +143,19 @@ where
     let meta = error.as_service_error().map(ProvideErrorMetadata::meta);
     let id = meta.and_then(RequestId::request_id).unwrap_or("none");
     let said = meta.and_then(ProvideErrorMetadata::message).unwrap_or("nothing more");
-    let detail = format!("{what}: {}: {said} (request {id})", words(&error));
-    Err(Failed { fault, code, nothing_made: false, detail })
+    let failed = Failed::new(fault, call, format_args!("{}: {said} (request {id})", words(&error)));
+    Err(Failed { code, ..failed })
+}
+
+/// Where there were no credentials to call with: why the role's could not be had, or that the vault has none of its own.
+fn of_credentials(error: &(dyn Error + 'static)) -> Option<CloudFault> {
+    let causes = || std::iter::successors(Some(error), |error| (*error).source());
+    let of_role = causes().find_map(|cause| match cause.downcast_ref::<CustodyError>() {
+        Some(CustodyError::Cloud { fault, .. }) => Some(*fault),
+        _ => None,
+    });
+    let none = || causes().any(<dyn Error>::is::<CredentialsError>).then_some(CloudFault::NoCredentials);
+    of_role.or_else(none)
 }
 
 /// What an error and its causes say of themselves. Never their `Debug`: an answer that could not be read stands in there whole,
@@ -125,11 +173,20 @@ fn words(error: &dyn Error) -> String {
 
 fn of_code(code: &str, status: u16) -> CloudFault {
     match code {
-        "ThrottlingException"
-        | "Throttling"
-        | "LimitExceededException"
-        | "RequestLimitExceeded"
-        | "TooManyRequestsException" => CloudFault::Throttled,
+        "ThrottlingException" | "Throttling" | "RequestLimitExceeded" | "TooManyRequestsException" => {
+            CloudFault::Throttled
+        }
+        "LimitExceededException" => CloudFault::QuotaUsedUp,
+        "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "ExpiredToken"
+        | "ExpiredTokenException" => CloudFault::NoCredentials,
         "DependencyTimeoutException" => CloudFault::TimedOut,
         "KMSInternalException" | "KeyUnavailableException" | "InternalFailure" | "ServiceUnavailable" => {
             CloudFault::Unavailable
@@ -205,12 +262,12 @@ impl Drop for Turn {
 /// Runs a call until it is answered or the request's time is up.
 pub(crate) async fn until<T>(
     deadline: Instant,
-    what: &str,
-    call: impl Future<Output = Result<T, Failed>>,
+    call: Call<'_>,
+    answer: impl Future<Output = Result<T, Failed>>,
 ) -> Result<T, Failed> {
-    match tokio::time::timeout_at(deadline, call).await {
+    match tokio::time::timeout_at(deadline, answer).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Failed::new(CloudFault::TimedOut, what, "the request's time was up")),
+        Err(_) => Err(Failed::new(CloudFault::TimedOut, call, "the request's time was up")),
     }
 }
 
@@ -252,6 +309,8 @@ mod tests {
         assert_eq!(of_code("AccessDeniedException", 400), CloudFault::Denied);
         assert_eq!(of_code("DisabledException", 400), CloudFault::Denied);
         assert_eq!(of_code("ThrottlingException", 400), CloudFault::Throttled);
+        assert_eq!(of_code("LimitExceededException", 400), CloudFault::QuotaUsedUp);
+        assert_eq!(of_code("UnrecognizedClientException", 400), CloudFault::NoCredentials);
         assert_eq!(of_code("KMSInternalException", 500), CloudFault::Unavailable);
         assert_eq!(of_code("", 503), CloudFault::Unavailable);
     }

@@ -22,7 +22,7 @@ use vault::{
 
 use crate::{
     OwnIdentity,
-    call::{self, BUDGET, Breakers, Failed},
+    call::{self, BUDGET, Breakers, Call, Failed},
 };
 
 /// All doors of a process.
@@ -67,7 +67,7 @@ impl Doors {
     pub(crate) fn account<'a>(&self, settings: &'a SettingsRecord) -> Result<&'a AwsAccount, CustodyError> {
         let account = settings.aws.as_ref().ok_or(CustodyError::NoAccount(CloudName::Aws))?;
         if account.role.is_none() && self.own == OwnIdentity::Never {
-            return Err(Failed::new(CloudFault::NoRole, "enter", account.key.account()).into());
+            return Err(Failed::new(CloudFault::NoRole, ASSUME_ROLE, account.key.account()).into());
         }
         Ok(account)
     }
@@ -108,14 +108,14 @@ impl Doors {
     ) -> Result<(), CustodyError> {
         let account = self.account(settings)?;
         let Some(role) = &account.role else {
-            return Ok(call::until(deadline, "GetCallerIdentity", self.refuse_other_account(account)).await?);
+            return Ok(call::until(deadline, WHO_AM_I, self.refuse_other_account(account)).await?);
         };
         let other = format!("postq-{}", hex(&random::generate::<16>()?));
         for external_id in [None, Some(other)] {
             let try_it = self.assumed(account.key.region(), role.clone(), external_id);
-            match call::until(deadline, "AssumeRole", try_it.assume()).await {
+            match call::until(deadline, ASSUME_ROLE, try_it.assume()).await {
                 Ok(_) => {
-                    return Err(Failed::new(CloudFault::OpenDoor, "AssumeRole", role.as_str()).into());
+                    return Err(Failed::new(CloudFault::OpenDoor, ASSUME_ROLE, role.as_str()).into());
                 }
                 Err(failed) if failed.fault == CloudFault::NotEntered => {}
                 Err(failed) => return Err(failed.into()),
@@ -123,7 +123,7 @@ impl Doors {
         }
         // Asked anew, whatever is kept: the trust may have been withdrawn since.
         let asked = self.assumed(account.key.region(), role.clone(), Some(settings.external_id.clone()));
-        call::until(deadline, "AssumeRole", asked.assume()).await?;
+        call::until(deadline, ASSUME_ROLE, asked.assume()).await?;
         Ok(())
     }
 
@@ -132,9 +132,9 @@ impl Doors {
         let region = Region::new(account.key.region().to_owned());
         let config = self.config.clone().into_builder().region(region).build();
         let call = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
-        match call::judge("GetCallerIdentity", call)?.account {
+        match call::judge(WHO_AM_I, call)?.account {
             Some(own) if own == account.key.account() => Ok(()),
-            _ => Err(Failed::new(CloudFault::NoRole, "enter", account.key.account())),
+            _ => Err(Failed::new(CloudFault::NoRole, ASSUME_ROLE, account.key.account())),
         }
     }
 
@@ -184,12 +184,13 @@ impl AssumedRole {
     }
 
     async fn assume(&self) -> Result<Credentials, Failed> {
+        let asked = Call::on("sts:AssumeRole", self.role.as_str());
         let call = self.sts.assume_role().role_arn(self.role.as_str()).role_session_name(SESSION);
         let call = call.set_external_id(self.external_id.clone()).duration_seconds(LIFETIME);
-        let answer = call::judge("AssumeRole", call.send().await).map_err(Failed::at_the_door)?;
+        let answer = call::judge(asked, call.send().await).map_err(Failed::at_the_door)?;
         let given = answer
             .credentials
-            .ok_or_else(|| Failed::new(CloudFault::WrongAnswer, "AssumeRole", "no credentials"))?;
+            .ok_or_else(|| Failed::new(CloudFault::WrongAnswer, asked, "no credentials"))?;
         Ok(Credentials::new(
             given.access_key_id,
             given.secret_access_key,
@@ -224,6 +225,9 @@ impl ProvideCredentials for Borrowed {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+pub(crate) const ASSUME_ROLE: Call<'static> = Call::of("sts:AssumeRole");
+const WHO_AM_I: Call<'static> = Call::of("sts:GetCallerIdentity");
 
 /// As whom the vault shows in the account's own trail.
 const SESSION: &str = "postq-vault";

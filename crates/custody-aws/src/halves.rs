@@ -14,7 +14,7 @@ use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use vault::{
     Timestamp,
     custody::{
-        CloudFault, CustodyError, Deletion, DeploymentId, HalfAlgorithm, Kept, MarkedHalf, NewHalf,
+        CloudFault, CustodyError, Deletion, DeploymentId, HalfAlgorithm, Kept, MarkedHalf, NewHalf, Remains,
         RemoteHalves, Subject,
     },
     id::KeyId,
@@ -24,7 +24,7 @@ use vault::{
 
 use crate::{
     account::Account,
-    call::{self, Failed},
+    call::{self, Call, Failed},
     kek::wrong,
     sign::how,
 };
@@ -47,7 +47,7 @@ impl RemoteHalves for Account {
             return Ok(Deletion::NotOurs);
         }
         let call = kms.schedule_key_deletion().key_id(key_id).pending_window_in_days(DAYS);
-        match call::judge("ScheduleKeyDeletion", call.send().await) {
+        match call::judge(Call::on("kms:ScheduleKeyDeletion", key_id), call.send().await) {
             Ok(_) => Ok(Deletion::Scheduled),
             // A repeated call may find what the first one did, whose answer was lost.
             Err(failed) if failed.is("KMSInvalidStateException") && is_going(&kms, key_id, None).await? => {
@@ -63,7 +63,8 @@ impl RemoteHalves for Account {
         let mut found = Vec::new();
         let mut marker = None;
         loop {
-            let page = call::judge("ListKeys", kms.list_keys().set_marker(marker).send().await)?;
+            let page =
+                call::judge(Call::of("kms:ListKeys"), kms.list_keys().set_marker(marker).send().await)?;
             for key in page.keys() {
                 let Some(arn) = key.key_arn() else { continue };
                 let marks = match tags(kms, arn).await {
@@ -95,16 +96,16 @@ impl RemoteHalves for Account {
         let (kind, with) = how(half);
         let call = self.client_of(key_id).await?.sign().key_id(key_id).dry_run(true);
         let call = call.message(Blob::new([0; 64])).message_type(kind).signing_algorithm(with);
-        match self.ask("Sign", key_id, call.send()).await {
+        match self.ask("kms:Sign", key_id, call.send()).await {
             Err(failed) if failed.is("DryRunOperationException") => Ok(()),
             Err(failed) => Err(failed.into()),
-            Ok(_) => Err(wrong("Sign", "it signed in a dry run").into()),
+            Ok(_) => Err(wrong(Call::on("kms:Sign", key_id), "it signed in a dry run").into()),
         }
     }
 }
 
 impl Account {
-    /// Makes a half. Where what follows its making fails, it stays with its marks, for the reconciler to find.
+    /// Makes a half. Where what follows its making fails, the failure names it.
     pub(crate) async fn make_half(
         &self,
         subject: Subject<'_>,
@@ -125,7 +126,7 @@ impl Account {
             .key_spec(spec.clone())
             .origin(OriginType::AwsKms)
             .description(format!("PostQ Vault: the {} half of {key} of {org}", half.name()))
-            .set_tags(Some(marks.map_err(|e| wrong("CreateKey", &e.to_string()))?))
+            .set_tags(Some(marks.map_err(|e| wrong(Call::of("kms:CreateKey"), &e.to_string()))?))
             .policy(self.policy())
             // The account itself keeps all administration, so nobody can be locked out; the check would ask for the same right
             // for the vault, which must not have it.
@@ -135,26 +136,36 @@ impl Account {
             .config_override(aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled()));
         // What was refused was not made; what was not answered, or not as it should have been, may have been.
         let refused = |failed: &Failed| {
-            matches!(failed.fault, CloudFault::Denied | CloudFault::Throttled) && failed.code.is_some()
+            let by_its_rules =
+                matches!(failed.fault, CloudFault::Denied | CloudFault::QuotaUsedUp | CloudFault::Throttled);
+            by_its_rules && failed.code.is_some()
         };
-        let made = self.ask_account("CreateKey", call.send()).await.map_err(|mut failed| {
-            failed.nothing_made = refused(&failed);
-            failed
-        })?;
-        let arn = made.key_metadata.and_then(|key| key.arn).ok_or_else(|| wrong("CreateKey", "no key"))?;
-        let public_key = self.public_key(&arn, &spec).await?;
-        Ok(NewHalf { public_key, secret: Kept::AtProvider(arn) })
+        let made = match self.ask_account("kms:CreateKey", call.send()).await {
+            Ok(made) => made,
+            Err(failed) if refused(&failed) => return Err(failed.leaving(Remains::Nothing).into()),
+            Err(failed) => return Err(failed.into()),
+        };
+        let arn = made
+            .key_metadata
+            .and_then(|key| key.arn)
+            .ok_or_else(|| wrong(Call::of("kms:CreateKey"), "no key"))?;
+        match self.public_key(&arn, &spec).await {
+            Ok(public_key) => Ok(NewHalf { public_key, secret: Kept::AtProvider(arn) }),
+            Err(failed) => Err(failed.leaving(Remains::Half(arn)).into()),
+        }
     }
 
-    async fn public_key(&self, arn: &str, spec: &KeySpec) -> Result<Vec<u8>, CustodyError> {
-        let ask = || self.ask("GetPublicKey", arn, self.home().get_public_key().key_id(arn).send());
+    async fn public_key(&self, arn: &str, spec: &KeySpec) -> Result<Vec<u8>, Failed> {
+        let ask = || self.ask("kms:GetPublicKey", arn, self.home().get_public_key().key_id(arn).send());
         let answer = patiently(YOUNG_TRIES, ask).await?;
         if answer.key_id() != Some(arn) || answer.key_spec() != Some(spec) {
-            return Err(wrong("GetPublicKey", "another key's").into());
+            return Err(wrong(Call::on("kms:GetPublicKey", arn), "another key's"));
         }
-        let spki = answer.public_key.ok_or_else(|| wrong("GetPublicKey", "no key"))?.into_inner();
-        Ok(bare(&spki, spec)
-            .ok_or_else(|| wrong("GetPublicKey", "not the SubjectPublicKeyInfo of such a key"))?)
+        let spki =
+            answer.public_key.ok_or_else(|| wrong(Call::on("kms:GetPublicKey", arn), "no key"))?.into_inner();
+        bare(&spki, spec).ok_or_else(|| {
+            wrong(Call::on("kms:GetPublicKey", arn), "not the SubjectPublicKeyInfo of such a key")
+        })
     }
 
     /// The account administers the key and does not sign with it by that; the vault signs with it and has it deleted, and cannot
@@ -213,7 +224,8 @@ pub(crate) async fn patiently<T, F: Future<Output = Result<T, Failed>>>(
 /// Whether a key is deleted, or about to be. One that is not found is taken for deleted only where the hybrid key is no longer as
 /// young as that it might not be known everywhere; where no hybrid key is named, it is old.
 async fn is_going(kms: &Client, key_id: &str, key: Option<&KeyId>) -> Result<bool, Failed> {
-    let described = call::judge("DescribeKey", kms.describe_key().key_id(key_id).send().await);
+    let described =
+        call::judge(Call::on("kms:DescribeKey", key_id), kms.describe_key().key_id(key_id).send().await);
     let age = |key: &KeyId| Timestamp::now().as_millis().saturating_sub(key.made_at().as_millis());
     match described {
         Ok(described) => {
@@ -228,8 +240,8 @@ async fn is_going(kms: &Client, key_id: &str, key: Option<&KeyId>) -> Result<boo
 }
 
 async fn tags(kms: &Client, key_id: &str) -> Result<Vec<Tag>, Failed> {
-    let what = format!("ListResourceTags of {key_id}");
-    let answer = call::judge(&what, kms.list_resource_tags().key_id(key_id).send().await)?;
+    let call = Call::on("kms:ListResourceTags", key_id);
+    let answer = call::judge(call, kms.list_resource_tags().key_id(key_id).send().await)?;
     Ok(answer.tags.unwrap_or_default())
 }
 

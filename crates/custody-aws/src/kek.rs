@@ -12,7 +12,10 @@ use vault::{
 };
 use zeroize::Zeroizing;
 
-use crate::{account::Account, call::Failed};
+use crate::{
+    account::Account,
+    call::{Call, Failed},
+};
 
 #[async_trait]
 impl KeyEncryption for Account {
@@ -49,24 +52,26 @@ impl Account {
         if opened.0 == new.dek.0 {
             Ok(())
         } else {
-            Err(wrong("Decrypt", "it opened to other bytes than were wrapped").into())
+            let asked = Call::on("kms:Decrypt", self.account.key.as_str());
+            Err(wrong(asked, "it opened to other bytes than were wrapped").into())
         }
     }
 
     async fn generate(&self, context: &[(&str, &str)]) -> Result<NewDek, CustodyError> {
         let key = self.account.key.as_str();
+        let asked = Call::on("kms:GenerateDataKey", key);
         let call = self.home().generate_data_key().key_id(key).key_spec(DataKeySpec::Aes256);
         let call = call.set_encryption_context(Some(map(context)));
-        let answer = self.ask("GenerateDataKey", key, call.send()).await?;
+        let answer = self.ask("kms:GenerateDataKey", key, call.send()).await?;
         let (Some(plaintext), Some(ciphertext), Some(named)) =
             (answer.plaintext, answer.ciphertext_blob, answer.key_id)
         else {
-            return Err(wrong("GenerateDataKey", "a part is missing").into());
+            return Err(wrong(asked, "a part is missing").into());
         };
         let plaintext = Zeroizing::new(plaintext.into_inner());
-        let dek = sealed::secret_from(&plaintext).ok_or_else(|| wrong("GenerateDataKey", "not 32 bytes"))?;
+        let dek = sealed::secret_from(&plaintext).ok_or_else(|| wrong(asked, "not 32 bytes"))?;
         if named != key {
-            return Err(wrong("GenerateDataKey", "another key wrapped it").into());
+            return Err(wrong(asked, "another key wrapped it").into());
         }
         let wrapped = WrappedDek { bytes: ciphertext.into_inner(), kek_key_id: Some(named) };
         Ok(NewDek { dek: Dek(dek), wrapped })
@@ -77,19 +82,20 @@ impl Account {
         if wrapped.bytes.is_empty() {
             return Err(CustodyError::NotAuthentic);
         }
+        let asked = Call::on("kms:Decrypt", key);
         let call = self.client_of(key).await?.decrypt().key_id(key);
         let call = call.ciphertext_blob(Blob::new(wrapped.bytes.clone()));
         let call = call.set_encryption_context(Some(map(context)));
-        let answer = match self.ask("Decrypt", key, call.send()).await {
+        let answer = match self.ask("kms:Decrypt", key, call.send()).await {
             Ok(answer) => answer,
             Err(failed) if NOT_ITS_OWN.iter().any(|code| failed.is(code)) => {
                 return Err(CustodyError::NotAuthentic);
             }
             Err(failed) => return Err(failed.into()),
         };
-        let plaintext = answer.plaintext.ok_or_else(|| wrong("Decrypt", "no plaintext"))?;
+        let plaintext = answer.plaintext.ok_or_else(|| wrong(asked, "no plaintext"))?;
         let plaintext = Zeroizing::new(plaintext.into_inner());
-        let dek = sealed::secret_from(&plaintext).ok_or_else(|| wrong("Decrypt", "not 32 bytes"))?;
+        let dek = sealed::secret_from(&plaintext).ok_or_else(|| wrong(asked, "not 32 bytes"))?;
         Ok(Dek(dek))
     }
 }
@@ -97,8 +103,8 @@ impl Account {
 /// What KMS says of a ciphertext that this key did not make, or not under this context.
 const NOT_ITS_OWN: [&str; 2] = ["InvalidCiphertextException", "IncorrectKeyException"];
 
-pub(crate) fn wrong(what: &str, detail: &str) -> Failed {
-    Failed::new(CloudFault::WrongAnswer, what, detail)
+pub(crate) fn wrong(call: Call<'_>, detail: &str) -> Failed {
+    Failed::new(CloudFault::WrongAnswer, call, detail)
 }
 
 fn map(context: &[(&str, &str)]) -> HashMap<String, String> {

@@ -74,18 +74,19 @@ impl Cloud for AwsCloud {
     }
 
     async fn enter(&self, settings: &SettingsRecord) -> Result<Entered, CustodyError> {
-        let account = Arc::new(Account::enter(&self.doors, settings, self.deadline()).await?);
-        Ok(Entered {
-            kek: account.clone(),
-            classical: account.clone(),
-            pq: Some(account.clone()),
-            halves: account,
-        })
+        Ok(entered(Account::enter(&self.doors, settings, self.deadline()).await?))
     }
 
-    async fn test(&self, settings: &SettingsRecord) -> Result<(), CustodyError> {
+    async fn test(&self, settings: &SettingsRecord) -> Result<Entered, CustodyError> {
         let deadline = self.deadline();
         self.doors.refuse_open(settings, deadline).await?;
-        Account::enter(&self.doors, settings, deadline).await?.try_wrapping().await
+        let account = Account::enter(&self.doors, settings, deadline).await?;
+        account.try_wrapping().await?;
+        Ok(entered(account))
     }
+}
+
+fn entered(account: Account) -> Entered {
+    let account = Arc::new(account);
+    Entered { kek: account.clone(), classical: account.clone(), pq: Some(account.clone()), halves: account }
 }

@@ -5,7 +5,10 @@ use aws_types::SdkConfig;
 use vault::{custody::CustodyError, sealed};
 use zeroize::Zeroizing;
 
-use crate::{call, kek::wrong};
+use crate::{
+    call::{self, Call},
+    kek::wrong,
+};
 
 /// Opens a ciphertext that `kms:GenerateDataKeyWithoutPlaintext` made for an AES-256 key under the encryption context
 /// `{"postq:purpose": "signing-kek"}`: 32 bytes. The process's own identity does it, so its key can be used by no customer's role.
@@ -22,8 +25,8 @@ pub async fn open_signing_kek(
         .build();
     let call = Client::from_conf(config).decrypt().ciphertext_blob(Blob::new(ciphertext));
     let call = call.encryption_context("postq:purpose", "signing-kek");
-    let opened = call::judge("Decrypt of the vault's own key-encryption key", call.send().await)?;
-    let opened =
-        Zeroizing::new(opened.plaintext.ok_or_else(|| wrong("Decrypt", "no plaintext"))?.into_inner());
-    Ok(sealed::secret_from(&opened).ok_or_else(|| wrong("Decrypt", "not 32 bytes"))?)
+    let asked = Call::of("kms:Decrypt");
+    let opened = call::judge(asked, call.send().await)?;
+    let opened = Zeroizing::new(opened.plaintext.ok_or_else(|| wrong(asked, "no plaintext"))?.into_inner());
+    Ok(sealed::secret_from(&opened).ok_or_else(|| wrong(asked, "not 32 bytes"))?)
 }

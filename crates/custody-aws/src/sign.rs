@@ -16,7 +16,7 @@ use vault::{
     sealed::HalfName,
 };
 
-use crate::{account::Account, halves::patiently, kek::wrong};
+use crate::{account::Account, call::Call, halves::patiently, kek::wrong};
 
 /// How often a key that is not found is asked again.
 const YOUNG_TRIES: u32 = 3;
@@ -50,15 +50,17 @@ impl ClassicalSigner for Account {
         let with = HalfAlgorithm::Classical(algorithm);
         let signature = self.sign_by(half, message.as_bytes(), with).await?;
         let signature = match algorithm {
-            ClassicalAlgorithm::Ed25519 => signature.try_into().map_err(|_| wrong("Sign", "not 64 bytes"))?,
+            ClassicalAlgorithm::Ed25519 => {
+                signature.try_into().map_err(|_| wrong(asked(half), "not 64 bytes"))?
+            }
             ClassicalAlgorithm::EcdsaP256 => {
-                ecdsa_p256_from_der(&signature).map_err(|_| wrong("Sign", "not a DER signature"))?
+                ecdsa_p256_from_der(&signature).map_err(|_| wrong(asked(half), "not a DER signature"))?
             }
         };
         if is_classical_half(public_key, message, &signature) {
             Ok(signature)
         } else {
-            Err(CustodyError::OtherPublicKey)
+            Err(wrong(asked(half), "it is no signature by this half").into())
         }
     }
 }
@@ -91,7 +93,7 @@ impl PqSigner for Account {
         if is_pq_half(public_key, message, &signature) {
             Ok(signature)
         } else {
-            Err(CustodyError::OtherPublicKey)
+            Err(wrong(asked(half), "it is no signature by this half").into())
         }
     }
 }
@@ -109,6 +111,13 @@ pub(crate) const fn how(half: HalfAlgorithm) -> (MessageType, SigningAlgorithmSp
     }
 }
 
+fn asked(half: Half<'_>) -> Call<'_> {
+    match half {
+        Half::AtProvider(key) => Call::on("kms:Sign", key),
+        Half::Opened(_) => Call::of("kms:Sign"),
+    }
+}
+
 impl Account {
     async fn sign_by(
         &self,
@@ -122,7 +131,7 @@ impl Account {
         let (kind, with) = how(with);
         let call = self.client_of(key).await?.sign().key_id(key).message(Blob::new(message));
         let call = call.message_type(kind).signing_algorithm(with);
-        let answer = patiently(YOUNG_TRIES, || self.ask("Sign", key, call.clone().send())).await?;
-        Ok(answer.signature.ok_or_else(|| wrong("Sign", "no signature"))?.into_inner())
+        let answer = patiently(YOUNG_TRIES, || self.ask("kms:Sign", key, call.clone().send())).await?;
+        Ok(answer.signature.ok_or_else(|| wrong(asked(half), "no signature"))?.into_inner())
     }
 }

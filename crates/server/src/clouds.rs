@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use vault::custody::Cloud;
 
+/// Their names.
+pub const NAMES: &[&str] = if cfg!(feature = "aws") { &["aws"] } else { &[] };
+
 /// The clouds, by the process's own configuration. `single_org` says that the vault is declared to serve one organisation, whose
 /// settings may then do without a role.
 #[cfg(feature = "aws")]

@@ -51,7 +51,7 @@ async fn clean_up(store: &Arc<dyn Store>, custody: &Arc<Custody>, survey: bool) 
     if custody.clouds.is_empty() {
         return Ok(());
     }
-    let request = reconcile_keys::Request { now: Timestamp::now(), survey };
+    let request = reconcile_keys::Request { now: Timestamp::now(), survey, give_up: None };
     let done = reconcile_keys::reconcile_keys(&app::reconcile_ports(store, custody), request).await?;
     for half in &done.deleted {
         tracing::info!(half, "a half that nothing needs any more is to be deleted by its cloud");

@@ -21,9 +21,11 @@ use server::data_dir::{self, DataDir, KekVariables};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vault::{
+    Timestamp,
     caller::Environment,
     custody::Custody,
-    ops::{create_org, recover, rewrap, rotate_ledger_key},
+    id::OrgId,
+    ops::{create_org, reconcile_keys, recover, rewrap, rotate_ledger_key},
     token::Secret,
 };
 use zeroize::Zeroizing;
@@ -52,10 +54,8 @@ enum Command {
         /// Origins that may call from a browser, separated by commas
         #[arg(long, value_name = "ORIGINS", env = "POSTQ_CORS_ORIGINS", default_value = "")]
         cors_origins: String,
-        /// Declare that this vault serves a single organisation: its settings may do without a role, and then this process's own
-        /// identity in a cloud is used
-        #[arg(long, env = "POSTQ_SINGLE_ORG", value_parser = clap::builder::BoolishValueParser::new())]
-        single_org: bool,
+        #[command(flatten)]
+        single_org: SingleOrg,
     },
     /// Make organisations, and rotate their ledger keys
     #[command(subcommand)]
@@ -75,8 +75,26 @@ enum Command {
         #[command(flatten)]
         data: Data,
     },
-    /// Print the version
+    /// Forget what an organisation's ended keys left in an account that is gone for good: what it refuses to delete keeps its
+    /// settings from being changed no more, and is printed
+    GiveUp {
+        /// `org_…`
+        org: String,
+        #[command(flatten)]
+        single_org: SingleOrg,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Print the version, and which clouds this build has
     Version,
+}
+
+#[derive(clap::Args)]
+struct SingleOrg {
+    /// Declare that this vault serves a single organisation: its settings may do without a role, and then this process's own
+    /// identity in a cloud is used
+    #[arg(long, env = "POSTQ_SINGLE_ORG", value_parser = clap::builder::BoolishValueParser::new())]
+    single_org: bool,
 }
 
 #[derive(Subcommand)]
@@ -123,14 +141,17 @@ async fn main() -> ExitCode {
     log_to_stderr();
     let done = match cli.command {
         Command::Serve { data, listen, cors_origins, single_org } => {
-            serve(&data, listen, &cors_origins, single_org).await
+            serve(&data, listen, &cors_origins, single_org.single_org).await
         }
         Command::Org(Org::Create { name, test, data }) => make_org(&data, name, test).await,
         Command::Org(Org::RotateLedgerKey { org, data }) => rotate_ledger_key(&data, &org).await,
         Command::Recover { adopt, data } => recover_store(&data, adopt).await,
         Command::Rewrap { data } => move_keys(&data).await,
+        Command::GiveUp { org, single_org, data } => give_up(&data, &org, single_org.single_org).await,
         Command::Version => {
             println!("postq-vault {}", env!("CARGO_PKG_VERSION"));
+            let clouds = server::clouds::NAMES;
+            println!("clouds  {}", if clouds.is_empty() { "none".to_owned() } else { clouds.join(", ") });
             Ok(ExitCode::SUCCESS)
         }
     };
@@ -187,6 +208,7 @@ async fn serve(
     let mut custody = Custody::clone(&data.custody);
     custody.clouds = server::clouds::at_hand(single_org).await;
     let custody = Arc::new(custody);
+    warn_of_missing_clouds(&data, &custody).await;
     let app = server::app(&data.store, &custody, &origins);
     let housekeeping = tokio::spawn(server::keep_house(data.store.clone(), custody));
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -254,6 +276,24 @@ async fn rotate_ledger_key(at: &Data, org: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+async fn give_up(at: &Data, org: &str, single_org: bool) -> anyhow::Result<ExitCode> {
+    let org: OrgId = org.parse().with_context(|| format!("`{org}` names no organisation"))?;
+    let data = at.open().await?;
+    data.release()?;
+    let mut custody = Custody::clone(&data.custody);
+    custody.clouds = server::clouds::at_hand(single_org).await;
+    let request = reconcile_keys::Request { now: Timestamp::now(), survey: false, give_up: Some(org) };
+    let ports = server::reconcile_ports(&data.store, &Arc::new(custody));
+    let done = reconcile_keys::reconcile_keys(&ports, request).await?;
+    println!("to be deleted  {}", done.deleted.len());
+    println!("not done       {}", done.failed);
+    println!("given up       {}", done.given_up.len());
+    for half in &done.given_up {
+        println!("  {half}");
+    }
+    Ok(if done.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 async fn recover_store(at: &Data, adopt: bool) -> anyhow::Result<ExitCode> {
     let data = at.open().await?;
     data.release()?;
@@ -307,6 +347,22 @@ fn warn_of_new_kek(data: &DataDir) {
             "a new key-encryption key was made beside the data it protects. This is the embedded default, for trying the \
              vault out: whoever copies this directory has every key. Elsewhere, set POSTQ_SIGNING_KEK"
         );
+    }
+}
+
+async fn warn_of_missing_clouds(data: &DataDir, custody: &Arc<Custody>) {
+    match reconcile_keys::missing_clouds(&server::reconcile_ports(&data.store, custody)).await {
+        Ok(missing) => {
+            for cloud in missing {
+                tracing::error!(
+                    "settings name an account of {cloud}, which this build does not have: keys that rest on it do not sign, and what \
+                     ended keys left there is not deleted. Start a build that has it (`postq-vault version` tells)"
+                );
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "whether settings name clouds that this build does not have is not known");
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use vault::{
     random,
     settings::{AwsAccount, Demand, KmsKeyArn, RoleArn, SettingsRecord},
     store::{
-        Clearing, Hold, Intent, Intents, KeyRecord, KeyStatus, Leftover, Reconciling, Record, Saving,
-        Settings, SettingsWrites, StoreError,
+        Clearing, Dependent, Hold, Intent, Intents, KeyRecord, KeyStatus, Leftover, Reconciling, Record,
+        Saving, Settings, SettingsWrites, StoreError,
     },
 };
 
@@ -89,11 +89,16 @@ impl SettingsWrites for DynamoStore {
             let values = [("closed", text(closed)), ("now", time(Timestamp::now()))];
             t.delete(Table::Settings, &Key::alone(org.as_str()), IS_CLOSED, &values, Refused::NotAsExpected)?;
             t.record(&record)?;
-            match t.commit().await? {
-                Ok(()) => return Ok(Clearing::Done),
-                Err(Refused::NotAsExpected) => {}
-                Err(refused) => return Err(refused.into()),
+            if t.commit_if_expected().await? {
+                return Ok(Clearing::Done);
             }
+        }
+    }
+
+    async fn dependent(&self, org: &OrgId, demand: Demand) -> Result<Option<Dependent>, StoreError> {
+        match demand {
+            Demand::None => Ok(None),
+            demand => self.resting_on(org, demand).await,
         }
     }
 }
@@ -113,17 +118,14 @@ impl Intents for DynamoStore {
         set(&mut item, "clouds", text(clouds.join(" ")));
         set(&mut item, "since", time(intent.since));
         t.make(Table::Intents, &intended(&intent.org, &intent.key), item)?;
-        match t.commit().await? {
-            Ok(()) => Ok(true),
-            Err(Refused::NotAsExpected) => Ok(false),
-            Err(refused) => Err(refused.into()),
-        }
+        t.commit_if_expected().await
     }
 
-    async fn withdraw(&self, intent: &Intent) -> Result<(), StoreError> {
+    async fn withdraw(&self, org: &OrgId, key: &KeyId, left: &[Leftover]) -> Result<(), StoreError> {
         let mut t = Transaction::new(self);
-        t.delete(Table::Intents, &intended(&intent.org, &intent.key), "", &[], Refused::NotAsExpected)?;
-        Ok(t.commit().await??)
+        t.delete(Table::Intents, &intended(org, key), UNFINISHED, &[], Refused::NotAsExpected)?;
+        leave(&mut t, left)?;
+        t.commit_if_expected().await.map(drop)
     }
 }
 
@@ -155,21 +157,14 @@ impl Reconciling for DynamoStore {
             &[("now", now)],
             Refused::NotAsExpected,
         )?;
-        match t.commit().await? {
-            Ok(()) => Ok(true),
-            Err(Refused::NotAsExpected) => Ok(false),
-            Err(refused) => Err(refused.into()),
-        }
+        t.commit_if_expected().await
     }
 
     async fn forget_intent(&self, intent: &Intent) -> Result<(), StoreError> {
         let mut t = Transaction::new(self);
         let key = intended(&intent.org, &intent.key);
         t.delete(Table::Intents, &key, "attribute_exists(#abandoned)", &[], Refused::NotAsExpected)?;
-        match t.commit().await? {
-            Ok(()) | Err(Refused::NotAsExpected) => Ok(()),
-            Err(refused) => Err(refused.into()),
-        }
+        t.commit_if_expected().await.map(drop)
     }
 
     async fn outbox(&self, after: Option<&Leftover>, limit: usize) -> Result<Vec<Leftover>, StoreError> {
@@ -197,7 +192,7 @@ enum Closed {
     /// No creation begins by them for a while, and nothing rests on them; under this name.
     Now(String),
     /// A key rests on them; they are open again.
-    InUse(KeyId),
+    InUse(Dependent),
     /// They are others by now.
     Changed,
 }
@@ -217,12 +212,10 @@ impl DynamoStore {
             &[("closed", text(&name)), ("until", until), ("at", at)],
             Refused::NotAsExpected,
         )?;
-        match t.commit().await? {
-            Ok(()) => {}
-            Err(Refused::NotAsExpected) => return Ok(Closed::Changed),
-            Err(refused) => return Err(refused.into()),
+        if !t.commit_if_expected().await? {
+            return Ok(Closed::Changed);
         }
-        let Some(dependent) = self.dependent(&stored.org, demand).await? else {
+        let Some(dependent) = self.resting_on(&stored.org, demand).await? else {
             return Ok(Closed::Now(name));
         };
         let mut t = Transaction::new(self);
@@ -234,17 +227,15 @@ impl DynamoStore {
             &[("closed", text(name))],
             Refused::NotAsExpected,
         )?;
-        match t.commit().await? {
-            Ok(()) | Err(Refused::NotAsExpected) => Ok(Closed::InUse(dependent)),
-            Err(refused) => Err(refused.into()),
-        }
+        t.commit_if_expected().await?;
+        Ok(Closed::InUse(dependent))
     }
 
     /// A key that rests on an organisation's settings: in the making, active where that counts, or with halves still to be deleted.
     /// They are looked at in the order in which a key goes through them, so that none slips by.
-    async fn dependent(&self, org: &OrgId, demand: Demand) -> Result<Option<KeyId>, StoreError> {
+    async fn resting_on(&self, org: &OrgId, demand: Demand) -> Result<Option<Dependent>, StoreError> {
         if let Some(making) = self.first_of(Table::Intents, INTENTS, org).await? {
-            return Ok(Some(making));
+            return Ok(Some(Dependent::Making(making)));
         }
         let mut found: Option<KeyId> = None;
         if demand == Demand::Nothing {
@@ -258,8 +249,8 @@ impl DynamoStore {
             .await?;
         }
         match found {
-            Some(found) => Ok(Some(found)),
-            None => self.first_of(Table::Outbox, OUTBOX, org).await,
+            Some(active) => Ok(Some(Dependent::Active(active))),
+            None => Ok(self.first_of(Table::Outbox, OUTBOX, org).await?.map(Dependent::Leaving)),
         }
     }
 
@@ -320,8 +311,7 @@ pub(crate) fn finish_creation(t: &mut Transaction<'_>, key: &KeyRecord) -> Resul
     if !key.needs_a_cloud() {
         return Ok(());
     }
-    let unfinished = "attribute_exists(pk) AND attribute_not_exists(#abandoned)";
-    t.delete(Table::Intents, &intended(&key.org, &key.id), unfinished, &[], Refused::Abandoned)
+    t.delete(Table::Intents, &intended(&key.org, &key.id), UNFINISHED, &[], Refused::Abandoned)
 }
 
 /// Puts what a key leaves at clouds into the outbox.
@@ -396,6 +386,9 @@ fn leftover(item: &Item) -> Result<Leftover, Corrupt> {
 
 const INTENTS: &str = "intents";
 const OUTBOX: &str = "outbox";
+
+/// That a creation is under way.
+const UNFINISHED: &str = "attribute_exists(pk) AND attribute_not_exists(#abandoned)";
 
 /// That settings are closed under a name, and still are.
 const IS_CLOSED: &str = "#closed = :closed AND #closed_until > :now";

@@ -108,11 +108,7 @@ impl Replies for DynamoStore {
             &[("yes", item::flag(true))],
             Refused::NotAsExpected,
         )?;
-        match t.commit().await? {
-            Ok(()) => Ok(true),
-            Err(Refused::NotAsExpected) => Ok(false),
-            Err(refused) => Err(refused.into()),
-        }
+        t.commit_if_expected().await
     }
 
     async fn forget(&self, slot: &Slot) -> Result<(), StoreError> {

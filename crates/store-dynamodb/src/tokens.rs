@@ -87,12 +87,11 @@ impl TokenWrites for DynamoStore {
             Refused::NotAsExpected,
         )?;
         t.record(&record)?;
-        match t.commit().await? {
-            Ok(()) => Ok(Some(now)),
-            // It died before, and nothing was written.
-            Err(Refused::NotAsExpected) => Ok(self.token(&hash).await?.and_then(|token| token.revoked_at)),
-            Err(refused) => Err(refused.into()),
+        if t.commit_if_expected().await? {
+            return Ok(Some(now));
         }
+        // It died before, and nothing was written.
+        Ok(self.token(&hash).await?.and_then(|token| token.revoked_at))
     }
 }
 

@@ -195,7 +195,16 @@ impl<'a> Transaction<'a> {
         self.commit_unchecked().await
     }
 
-    /// The same for what makes a restored store fit to be written again.
+    /// The same; `false` where something was [`Refused::NotAsExpected`].
+    pub(crate) async fn commit_if_expected(self) -> Result<bool, StoreError> {
+        match self.commit().await? {
+            Ok(()) => Ok(true),
+            Err(Refused::NotAsExpected) => Ok(false),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// The same as [`Self::commit`] for what makes a restored store fit to be written again.
     pub(crate) async fn commit_unchecked(self) -> Result<Result<(), Refused>, StoreError> {
         // Under one token, so that an attempt whose answer was lost is not repeated but told.
         let token = hex::encode(random::generate::<16>().map_err(unavailable)?);

@@ -8,8 +8,8 @@ use vault::{
     id::{KeyId, OrgId},
     settings::{Demand, SettingsRecord},
     store::{
-        Clearing, Hold, Intent, Intents, KeyRecord, Leftover, Reconciling, Record, Saving, Settings,
-        SettingsWrites, StoreError,
+        Clearing, Dependent, Hold, Intent, Intents, KeyRecord, Leftover, Reconciling, Record, Saving,
+        Settings, SettingsWrites, StoreError,
     },
 };
 
@@ -79,6 +79,11 @@ impl SettingsWrites for SqliteStore {
         })
         .await
     }
+
+    async fn dependent(&self, org: &OrgId, demand: Demand) -> Result<Option<Dependent>, StoreError> {
+        let org = org.clone();
+        self.read(move |t| dependent(t, &org, demand)).await
+    }
 }
 
 #[async_trait]
@@ -105,10 +110,16 @@ impl Intents for SqliteStore {
         .await
     }
 
-    async fn withdraw(&self, intent: &Intent) -> Result<(), StoreError> {
-        let key = [intent.org.to_string(), intent.key.to_string()];
-        self.write(move |t| execute(t, "DELETE FROM intents WHERE org = ?1 AND key_id = ?2", key).map(drop))
-            .await
+    async fn withdraw(&self, org: &OrgId, key: &KeyId, left: &[Leftover]) -> Result<(), StoreError> {
+        let (key, left) = ([org.to_string(), key.to_string()], left.to_vec());
+        self.write(move |t| {
+            let sql = "DELETE FROM intents WHERE org = ?1 AND key_id = ?2 AND abandoned = 0";
+            if execute(t, sql, key)? == 1 {
+                left.iter().try_for_each(|leftover| send(t, leftover))?;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -196,14 +207,17 @@ pub(crate) fn leave(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<(),
         Ok::<_, Corrupt>(Leftover::of(org, key, classical, pq))
     };
     let found = rows::find(t, sql, [org.as_str(), key.as_str()], held)?;
-    for leftover in found.and_then(Result::ok).unwrap_or_default() {
-        execute(
-            t,
-            "INSERT OR IGNORE INTO outbox (org, key_id, cloud, half) VALUES (?1, ?2, ?3, ?4)",
-            [org.as_str(), key.as_str(), leftover.cloud.name(), &leftover.key_id],
-        )?;
-    }
-    Ok(())
+    found.and_then(Result::ok).unwrap_or_default().iter().try_for_each(|leftover| send(t, leftover))
+}
+
+/// Puts a half into the outbox.
+fn send(t: &Transaction<'_>, leftover: &Leftover) -> Result<(), StoreError> {
+    execute(
+        t,
+        "INSERT OR IGNORE INTO outbox (org, key_id, cloud, half) VALUES (?1, ?2, ?3, ?4)",
+        [leftover.org.as_str(), leftover.key.as_str(), leftover.cloud.name(), &leftover.key_id],
+    )
+    .map(drop)
 }
 
 /// What the store calls itself is what it marks its own with.
@@ -232,15 +246,23 @@ fn settings(row: &Row<'_>) -> Result<SettingsRecord, Corrupt> {
 }
 
 /// A key that rests on the organisation's settings: in the making, with halves still to be deleted, or, where that counts, active.
-fn dependent(t: &Transaction<'_>, org: &OrgId, demand: Demand) -> Result<Option<KeyId>, StoreError> {
+fn dependent(t: &Transaction<'_>, org: &OrgId, demand: Demand) -> Result<Option<Dependent>, StoreError> {
     if demand == Demand::None {
         return Ok(None);
     }
-    let sql = "SELECT key_id FROM intents WHERE org = ?1
-               UNION ALL SELECT key_id FROM outbox WHERE org = ?1
-               UNION ALL SELECT id FROM keys WHERE org = ?1 AND status = 'active' AND tier > 0 AND ?2 LIMIT 1";
+    let sql = "SELECT key_id, 'making' AS how FROM intents WHERE org = ?1
+               UNION ALL SELECT id, 'active' FROM keys WHERE org = ?1 AND status = 'active' AND tier > 0 AND ?2
+               UNION ALL SELECT key_id, 'leaving' FROM outbox WHERE org = ?1 LIMIT 1";
     let active_too = demand == Demand::Nothing;
-    rows::find(t, sql, params![org.as_str(), active_too], |row| rows::id(row, "key_id"))?
+    let dependent = |row: &Row<'_>| {
+        let key = rows::id(row, "key_id")?;
+        Ok(match rows::get::<String>(row, "how")?.as_str() {
+            "making" => Dependent::Making(key),
+            "active" => Dependent::Active(key),
+            _ => Dependent::Leaving(key),
+        })
+    };
+    rows::find(t, sql, params![org.as_str(), active_too], dependent)?
         .transpose()
         .map_err(|column| corrupt(None, column))
 }

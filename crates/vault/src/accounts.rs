@@ -8,10 +8,10 @@ use futures::lock::Mutex;
 use crate::{
     Error,
     custody::{ClassicalSigner, CloudName, Custody, CustodyError, Entered, KeyEncryption, PqSigner, RootKek},
-    id::OrgId,
+    id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider},
     settings::SettingsRecord,
-    store::{Intent, Intents, Settings},
+    store::{Intent, Intents, Leftover, Settings},
 };
 
 /// The providers of one request.
@@ -104,11 +104,12 @@ impl<'a> Accounts<'a> {
         if intents.intend(intent, settings.updated_at).await? { Ok(()) } else { Err(Error::SettingsChanged) }
     }
 
-    /// Takes the intent back: nothing was made.
-    pub(crate) async fn withdraw(&self, intent: &Intent) -> Result<(), Error> {
-        match self.intents {
-            Some(intents) => Ok(intents.withdraw(intent).await?),
-            None => Ok(()),
+    /// Takes the intent back, if there is one, and leaves what was made to be deleted. If that fails the intent stays, and leads to
+    /// it in an hour.
+    pub(crate) async fn withdraw(&self, org: &OrgId, key: &KeyId, left: &[Leftover]) {
+        let Some(intents) = self.intents else { return };
+        if let Err(error) = intents.withdraw(org, key, left).await {
+            tracing::warn!(%key, %error, "a creation that failed is cleaned up after in an hour");
         }
     }
 

@@ -19,7 +19,8 @@ use crate::{
 };
 
 pub use cloud::{
-    Cloud, CloudFault, CloudName, Deletion, DeploymentId, Entered, HalfAlgorithm, MarkedHalf, RemoteHalves,
+    Cloud, CloudFault, CloudName, Deletion, DeploymentId, Entered, HalfAlgorithm, MarkedHalf, Remains,
+    RemoteHalves,
 };
 
 /// Wraps the data keys of hybrid keys.
@@ -60,8 +61,8 @@ pub trait ClassicalSigner: Send + Sync {
 
     /// Signs M': 64 bytes, Ed25519 or ECDSA r‖s with low s.
     ///
-    /// Fails with [`CustodyError::OtherPublicKey`] where the half's public key is not the one in `public_key`: a holder of
-    /// opened secrets derives it again, another verifies what it was handed.
+    /// Where the half's public key is not the one in `public_key`, a holder of opened secrets, which derives it again, fails with
+    /// [`CustodyError::OtherPublicKey`], and a cloud, which verifies what it was handed, with [`CloudFault::WrongAnswer`].
     async fn sign(
         &self,
         half: Half<'_>,
@@ -81,8 +82,8 @@ pub trait PqSigner: Send + Sync {
 
     /// Signs M' under the label as context, or its external mu: hedged, of the parameter set's length.
     ///
-    /// Fails with [`CustodyError::OtherPublicKey`] where the half's public key is not the one in `public_key`: a holder of
-    /// opened secrets derives it again, another verifies what it was handed.
+    /// Where the half's public key is not the one in `public_key`, a holder of opened secrets, which derives it again, fails with
+    /// [`CustodyError::OtherPublicKey`], and a cloud, which verifies what it was handed, with [`CloudFault::WrongAnswer`].
     async fn sign(
         &self,
         half: Half<'_>,
@@ -188,15 +189,17 @@ pub enum CustodyError {
     #[error("the organisation names no account of {0}")]
     NoAccount(CloudName),
     /// A cloud did not do it.
-    #[error("{cloud} {fault}: {detail}")]
+    #[error("{detail}")]
     Cloud {
         /// Which.
         cloud: CloudName,
         /// Why not.
         fault: CloudFault,
-        /// Whether a call that was to make something certainly made nothing.
-        nothing_made: bool,
-        /// The call and the cloud's own words on it, for the operator; no credential is among them.
+        /// What it was asked for, by the name that its policies have for it.
+        action: &'static str,
+        /// What a call that was to make something left there.
+        remains: Remains,
+        /// The call, on what, and the cloud's own words; no credential is among them.
         detail: String,
     },
     /// The vault's own key-encryption key could not be fetched.

@@ -8,7 +8,7 @@ use crate::{
     custody::{CloudFault, CloudName, CustodyError},
     id::{EventId, IdError, KeyId},
     random,
-    store::StoreError,
+    store::{Dependent, StoreError},
 };
 
 /// Every way an operation ends without doing what was asked. The text of each is for the caller; what only the operator
@@ -111,12 +111,14 @@ pub enum Error {
         algorithm: Algorithm,
     },
     /// A cloud did not do what it was asked.
-    #[error("{cloud} {fault}")]
+    #[error("{cloud} {fault} (`{action}`)")]
     Cloud {
         /// Which.
         cloud: CloudName,
         /// Why not, and who can mend it.
         fault: CloudFault,
+        /// What it was asked for.
+        action: &'static str,
         /// The call and the cloud's own words, for the operator.
         source: CustodyError,
     },
@@ -129,10 +131,10 @@ pub enum Error {
         cloud: CloudName,
     },
     /// Keys rest on the settings that were to go.
-    #[error("{reason}")]
+    #[error("{by}")]
     SettingsInUse {
-        /// Which keys, and what would work.
-        reason: String,
+        /// Which key, and what would work.
+        by: Dependent,
     },
     /// Somebody else changed the settings meanwhile.
     #[error("the settings were changed meanwhile; read them again, and then send the change anew")]
@@ -265,17 +267,18 @@ impl From<IdError> for Error {
 impl From<CustodyError> for Error {
     fn from(source: CustodyError) -> Self {
         match source {
-            CustodyError::NoCloud(cloud) => Self::ProviderUnavailable {
-                provider: cloud.service(),
-                reason: "not part of this deployment; `env` and `postq-managed` are",
-            },
+            CustodyError::NoCloud(cloud) => {
+                Self::ProviderUnavailable { provider: cloud.provider(), reason: NOT_DEPLOYED }
+            }
             CustodyError::RootKek(_) => Self::RootKekUnavailable { source },
             CustodyError::NoAccount(cloud) => Self::NoAccount { cloud },
-            CustodyError::Cloud { cloud, fault, .. } => Self::Cloud { cloud, fault, source },
+            CustodyError::Cloud { cloud, fault, action, .. } => Self::Cloud { cloud, fault, action, source },
             source => Self::Internal { source: InternalFault::Custody(source) },
         }
     }
 }
+
+const NOT_DEPLOYED: &str = "not part of this deployment; `env` and `postq-managed` always are, and its operator can say which clouds";
 
 impl From<MissingTile> for Error {
     fn from(source: MissingTile) -> Self {

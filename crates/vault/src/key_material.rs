@@ -11,12 +11,18 @@ use ledger::{Content, Json};
 use crate::{
     Error, Timestamp,
     accounts::Accounts,
-    custody::{CloudFault, CloudName, CustodyError, Half, HalfSecret, Kept, NewHalf, RootKek, Subject},
+    custody::{
+        CloudName, CustodyError, Half, HalfAlgorithm, HalfSecret, Kept, KeyEncryption, NewHalf, Remains,
+        RootKek, Subject,
+    },
     error::IntegrityFault,
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider, Tier, check_combination},
     sealed::{self, HalfName, SealContext},
-    store::{Hold, Intent, KekHold, KeyKind, KeyRecord, KeyStatus, SealedHalves, SealedRecord, StoreError},
+    store::{
+        Hold, Intent, KekHold, KeyKind, KeyRecord, KeyStatus, Leftover, SealedHalves, SealedRecord,
+        StoreError,
+    },
 };
 
 /// What a new key is to be.
@@ -46,7 +52,7 @@ impl SealedHalves for Unstored {
 }
 
 /// Makes both halves, seals those that the vault keeps, and tags the record. Nothing is stored yet but, where a cloud has a part
-/// in it, the intent: before the first call to a cloud.
+/// in it, the intent: before the first call to a cloud. A failure takes it back, and leaves what was made to be deleted.
 pub(crate) async fn generate(
     accounts: &Accounts<'_>,
     blueprint: Blueprint<'_>,
@@ -58,14 +64,9 @@ pub(crate) async fn generate(
 
     let id = KeyId::generate(blueprint.now)?;
     let clouds = blueprint.clouds();
-    let intent = (!clouds.is_empty()).then(|| Intent {
-        org: blueprint.org.clone(),
-        key: id.clone(),
-        clouds,
-        since: blueprint.now,
-    });
-    if let Some(intent) = &intent {
-        accounts.intend(intent).await?;
+    if !clouds.is_empty() {
+        let (org, key) = (blueprint.org.clone(), id.clone());
+        accounts.intend(&Intent { org, key, clouds, since: blueprint.now }).await?;
     }
     let subject = Subject { org: blueprint.org, key: &id };
     let (classical, pq) = join(
@@ -73,14 +74,36 @@ pub(crate) async fn generate(
         pq_holder.generate(subject, blueprint.algorithm.pq()),
     )
     .await;
-    if let Some(intent) = &intent
-        && is_certainly_nothing(&classical)
-        && is_certainly_nothing(&pq)
-        && (classical.is_err() || pq.is_err())
-    {
-        accounts.withdraw(intent).await?;
+    let remains =
+        [(blueprint.classical.cloud(), remains_of(&classical)), (blueprint.pq.cloud(), remains_of(&pq))];
+    let record = async {
+        let halves = NewHalves { classical: classical?, pq: pq? };
+        seal(accounts, kek.as_ref(), &id, blueprint, halves).await
+    };
+    match record.await {
+        Ok(made) => Ok(made),
+        Err(error) => {
+            give_up(accounts, subject, remains).await;
+            Err(error)
+        }
     }
-    let (classical, pq) = (classical?, pq?);
+}
+
+/// The two halves of a key in the making.
+struct NewHalves {
+    classical: NewHalf,
+    pq: NewHalf,
+}
+
+/// Seals the halves that the vault keeps, and writes the record.
+async fn seal(
+    accounts: &Accounts<'_>,
+    kek: &dyn KeyEncryption,
+    id: &KeyId,
+    blueprint: Blueprint<'_>,
+    NewHalves { classical, pq }: NewHalves,
+) -> Result<(KeyRecord, SealedRecord), Error> {
+    let subject = Subject { org: blueprint.org, key: id };
     let public_key = PublicKey::from_halves(blueprint.algorithm, &pq.public_key, &classical.public_key)
         .map_err(Error::composite)?;
 
@@ -91,17 +114,7 @@ pub(crate) async fn generate(
     ];
     let mut wrapped = None;
     if seals.iter().any(|(_, secret, _)| matches!(secret, Kept::Here(_))) {
-        let dek = match (kek.generate_dek(subject).await, &intent) {
-            (Ok(dek), _) => dek,
-            // A data key leaves nothing where it was made.
-            (Err(error), Some(intent))
-                if seals.iter().all(|(_, secret, _)| matches!(secret, Kept::Here(_))) =>
-            {
-                accounts.withdraw(intent).await?;
-                return Err(error.into());
-            }
-            (Err(error), _) => return Err(error.into()),
-        };
+        let dek = kek.generate_dek(subject).await?;
         for (half, secret, seal) in seals {
             if let Kept::Here(secret) = secret {
                 let context = SealContext { subject, kind: blueprint.kind, public_key: &public_key, half };
@@ -113,6 +126,7 @@ pub(crate) async fn generate(
 
     let tier = Tier::derive(wrapped.as_ref().map(|kek| kek.provider), blueprint.classical, blueprint.pq);
     let mut record = KeyRecord {
+        id: id.clone(),
         org: blueprint.org.clone(),
         kind: blueprint.kind,
         name: blueprint.name,
@@ -130,19 +144,45 @@ pub(crate) async fn generate(
         successor: None,
         line: blueprint.follows.map_or_else(|| id.clone(), |key| key.line.clone()),
         allow_follow: blueprint.allow_follow,
-        id,
     };
     record.tag = Some(accounts.root().tag(&record.org, &tagged_bytes(&record)).await?);
     Ok((record, sealed))
 }
 
-/// Whether a half was certainly made nowhere but here.
-fn is_certainly_nothing(half: &Result<NewHalf, CustodyError>) -> bool {
+/// What a half that was made, or was not, left at its provider.
+fn remains_of(half: &Result<NewHalf, CustodyError>) -> Remains {
     match half {
-        Ok(half) => matches!(half.secret, Kept::Here(_)),
-        Err(CustodyError::Cloud { nothing_made, .. }) => *nothing_made,
-        Err(_) => false,
+        Ok(NewHalf { secret: Kept::Here(_), .. }) => Remains::Nothing,
+        Ok(NewHalf { secret: Kept::AtProvider(id), .. }) => Remains::Half(id.clone()),
+        Err(CustodyError::Cloud { remains, .. }) => remains.clone(),
+        Err(_) => Remains::Nothing,
     }
+}
+
+/// Ends a creation that failed. What it left at clouds is deleted soon where that is known; where it is not, the intent stays, by
+/// which it is looked for in an hour, when nothing of the creation can be under way any more.
+async fn give_up(
+    accounts: &Accounts<'_>,
+    Subject { org, key }: Subject<'_>,
+    remains: [(Option<CloudName>, Remains); 2],
+) {
+    let mut left = Vec::new();
+    for (cloud, remains) in remains {
+        match (cloud, remains) {
+            (Some(cloud), Remains::Half(key_id)) => {
+                left.push(Leftover { org: org.clone(), key: key.clone(), cloud, key_id });
+            }
+            (_, Remains::Unknown) => return,
+            _ => {}
+        }
+    }
+    accounts.withdraw(org, key, &left).await;
+}
+
+/// Ends the creation of a key that was made and is not to be stored.
+pub(crate) async fn discard(accounts: &Accounts<'_>, record: &KeyRecord) {
+    let left = Leftover::of(&record.org, &record.id, record.classical.clone(), record.pq.clone());
+    accounts.withdraw(&record.org, &record.id, &left).await;
 }
 
 impl Blueprint<'_> {
@@ -170,22 +210,19 @@ pub(crate) async fn sign(
     let public_key = &record.public_key;
     let other_key =
         |half: HalfName| move |error| custody_error(record, error, IntegrityFault::PublicHalf(half.name()));
-    let remote = |cloud: Option<CloudName>| move |error| wrong_answer(cloud, error);
 
     // Remote calls are polled first, so that they are under way while the seals are opened.
     let remote_classical = async {
         let Some(id) = &record.classical.key_id else {
-            return Ok(None);
+            return Ok::<_, Error>(None);
         };
-        let signature = classical_holder.sign(Half::AtProvider(id), public_key, input).await;
-        signature.map(Some).map_err(remote(record.classical.provider.cloud()))
+        Ok(Some(classical_holder.sign(Half::AtProvider(id), public_key, input).await?))
     };
     let remote_pq = async {
         let Some(id) = &record.pq.key_id else {
             return Ok(None);
         };
-        let signature = pq_holder.sign(Half::AtProvider(id), public_key, input).await;
-        signature.map(Some).map_err(remote(record.pq.provider.cloud()))
+        Ok(Some(pq_holder.sign(Half::AtProvider(id), public_key, input).await?))
     };
     let sealed = async {
         let (classical, pq) = open_seals(accounts, seals, record).await?;
@@ -220,6 +257,28 @@ pub(crate) async fn sign(
         return Err(Error::integrity(&record.id, IntegrityFault::Signature));
     }
     Ok(signature)
+}
+
+/// Whether a key would sign, as far as that can be known without signing: its seals open, and its halves at clouds answer.
+pub(crate) async fn would_sign(
+    accounts: &Accounts<'_>,
+    seals: &dyn SealedHalves,
+    record: &KeyRecord,
+) -> Result<(), Error> {
+    check_tag(accounts.root(), record).await?;
+    let algorithm = record.public_key.algorithm();
+    let (classical, pq) = (&record.classical, &record.pq);
+    let remote = async |cloud: Option<CloudName>, key_id: &Option<String>, half| match (cloud, key_id) {
+        (Some(cloud), Some(id)) => Ok(accounts.enter(cloud).await?.halves.would_sign(id, half).await?),
+        _ => Ok(()),
+    };
+    let classical = remote(
+        classical.provider.cloud(),
+        &classical.key_id,
+        HalfAlgorithm::Classical(algorithm.classical()),
+    );
+    let pq = remote(pq.provider.cloud(), &pq.key_id, HalfAlgorithm::Pq(algorithm.pq()));
+    try_join3(classical, pq, open_seals(accounts, seals, record)).await.map(drop)
 }
 
 /// Opens the seals of the halves that the vault keeps: (classical, ML-DSA). Where it keeps none, nothing is read and no
@@ -303,17 +362,6 @@ pub(crate) fn custody_error(record: &KeyRecord, error: CustodyError, not_authent
         error => return Error::from(error),
     };
     Error::integrity(&record.id, fault)
-}
-
-/// What a cloud handed back in place of a signature by the half that it was asked for is its fault, not the record's.
-fn wrong_answer(cloud: Option<CloudName>, error: CustodyError) -> Error {
-    match (cloud, error) {
-        (Some(cloud), CustodyError::OtherPublicKey) => {
-            let source = CustodyError::OtherPublicKey;
-            Error::Cloud { cloud, fault: CloudFault::WrongAnswer, source }
-        }
-        (_, error) => error.into(),
-    }
 }
 
 fn provider_key_id(secret: Kept) -> Option<String> {

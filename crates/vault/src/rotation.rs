@@ -9,7 +9,7 @@ use crate::{
     id::EventId,
     key_material::{self, Blueprint, Unstored},
     providers::{KekProvider, KeyProvider, PqProvider},
-    store::{KeyKind, KeyRecord, Rotation, SealedHalves, SuccessionRecord},
+    store::{KeyKind, KeyRecord, Rotation, SealedHalves, SealedRecord, SuccessionRecord},
 };
 
 /// What the successor is to be, where it may differ.
@@ -45,9 +45,28 @@ pub(crate) async fn prepare(
         follows: Some(predecessor),
         now,
     };
-    // The old key first: where its record is not to be trusted, nothing new is made.
-    key_material::check_tag(accounts.root(), predecessor).await?;
+    // The old key first: where it is not to be trusted, or could not vouch, nothing new is made.
+    key_material::would_sign(accounts, sealed, predecessor).await?;
     let (key, halves) = key_material::generate(accounts, blueprint).await?;
+    match vouched(accounts, sealed, predecessor, (&key, &halves), actor, now).await {
+        Ok((succession, rotated)) => Ok((Rotation { successor: key, sealed: halves, succession }, rotated)),
+        Err(error) => {
+            key_material::discard(accounts, &key).await;
+            Err(error)
+        }
+    }
+}
+
+/// What both keys sign of the succession.
+async fn vouched(
+    accounts: &Accounts<'_>,
+    sealed: &dyn SealedHalves,
+    predecessor: &KeyRecord,
+    (key, halves): (&KeyRecord, &SealedRecord),
+    actor: &str,
+    now: Timestamp,
+) -> Result<(SuccessionRecord, Event), Error> {
+    let org = &predecessor.org;
     let statement = Statement {
         org: org.to_string(),
         predecessor: Party::new(predecessor.id.as_str(), &predecessor.public_key),
@@ -56,8 +75,8 @@ pub(crate) async fn prepare(
         kind: SUCCESSION_TYPE.to_owned(),
     };
     let input = statement.signing_input(key.public_key.algorithm());
-    let vouched = key_material::sign(accounts, sealed, predecessor, &input).await?;
-    let possessed = key_material::sign(accounts, &Unstored(halves.clone()), &key, &input).await?;
+    let by_predecessor = key_material::sign(accounts, sealed, predecessor, &input).await?;
+    let by_successor = key_material::sign(accounts, &Unstored(halves.clone()), key, &input).await?;
 
     let event = EventId::generate(now)?;
     let scene = Scene { org, actor, now };
@@ -66,9 +85,9 @@ pub(crate) async fn prepare(
         org: org.clone(),
         predecessor: predecessor.id.clone(),
         statement,
-        predecessor_signature: vouched.to_bytes(),
-        successor_signature: possessed.to_bytes(),
+        predecessor_signature: by_predecessor.to_bytes(),
+        successor_signature: by_successor.to_bytes(),
         event,
     };
-    Ok((Rotation { successor: key, sealed: halves, succession }, rotated))
+    Ok((succession, rotated))
 }

@@ -19,7 +19,9 @@ use crate::{
     token::TokenHash,
 };
 
-pub use clouds::{Clearing, Intent, Intents, Leftover, Reconciling, Saving, Settings, SettingsWrites};
+pub use clouds::{
+    Clearing, Dependent, Intent, Intents, Leftover, Reconciling, Saving, Settings, SettingsWrites,
+};
 pub use ledger_tables::{
     Batch, CheckpointRecord, CheckpointWrites, EntryFilter, Head, Intake, LedgerReads, Placed, Placing,
     Sealing, Usage, UsageRecord,

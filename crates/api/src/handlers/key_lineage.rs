@@ -18,7 +18,7 @@ use crate::{
         (status = 200, description = "The line.", body = Success<shapes::Lineage>),
         (
             status = "default",
-            description = "unauthenticated, missing_scope, key_not_allowed, not_found, key_integrity, store_unavailable, \
+            description = "unauthenticated, missing_scope, key_not_allowed, not_found, key_integrity, kek_unavailable, store_unavailable, \
                 store_restored.",
             body = ErrorBody
         ),

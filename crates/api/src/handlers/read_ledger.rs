@@ -80,7 +80,7 @@ pub(crate) async fn latest(
         (status = 200, description = "The proof.", body = Success<InclusionProof>),
         (
             status = "default",
-            description = "unauthenticated, missing_scope, not_found, key_integrity, store_unavailable, store_restored.",
+            description = "unauthenticated, missing_scope, not_found, key_integrity, kek_unavailable, store_unavailable, store_restored.",
             body = ErrorBody
         ),
     )
@@ -125,7 +125,7 @@ pub(crate) async fn consistency(
         (status = 200, description = "The bundle.", body = Success<shapes::Bundle>),
         (
             status = "default",
-            description = "invalid_request, unauthenticated, missing_scope, ledger_too_large, key_integrity, store_unavailable, \
+            description = "invalid_request, unauthenticated, missing_scope, ledger_too_large, key_integrity, kek_unavailable, store_unavailable, \
                 store_restored.",
             body = ErrorBody
         ),

@@ -26,7 +26,7 @@ use crate::{
         (
             status = "default",
             description = "unauthenticated, missing_scope, key_not_allowed, not_found, signature_withheld, \
-                key_integrity, store_unavailable, store_restored.",
+                key_integrity, kek_unavailable, store_unavailable, store_restored.",
             body = ErrorBody
         ),
     )

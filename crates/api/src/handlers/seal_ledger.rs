@@ -20,7 +20,7 @@ use crate::{
         (status = 200, description = "The newest checkpoint.", body = Success<seal_ledger::Response>),
         (
             status = "default",
-            description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_integrity, idempotency_mismatch, \
+            description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_integrity, kek_unavailable, idempotency_mismatch, \
                 idempotency_in_progress, store_unavailable, store_restored.",
             body = ErrorBody
         ),

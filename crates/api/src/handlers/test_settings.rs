@@ -20,6 +20,7 @@ use crate::{
         (
             status = "default",
             description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, provider_unavailable, \
+                kek_unavailable, key_integrity, \
                 store_unavailable, store_restored.",
             body = ErrorBody
         ),

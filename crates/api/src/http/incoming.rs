@@ -208,6 +208,7 @@ fn invalid<E: std::error::Error>(error: &serde_path_to_error::Error<E>, whole: &
     let path = error.path().to_string();
     let field = match (missing, path.as_str()) {
         (Some(missing), ".") => missing.to_owned(),
+        (Some(missing), path) => format!("{path}.{missing}"),
         (_, ".") => whole.to_owned(),
         _ if complaint.starts_with("EOF while parsing") => whole.to_owned(),
         _ => path,

@@ -15,14 +15,13 @@ pub(crate) fn run(command: args::Vault, vault: &super::Vault, output: Output) ->
         Settings::Show => show(&client.get(&SETTINGS, &[])?, output),
         Settings::Put(accounts) if accounts.is_empty() => {
             anyhow::bail!(
-                "name what to set: --aws-key, --aws-role, --default-kek-provider (what is left out is not set any more; \
+                "name what to set: --aws-key-arn, --aws-role-arn, --default-kek-provider (what is left out is not set any more; \
                  `postq vault settings clear` takes everything away)"
             )
         }
         Settings::Put(accounts) => {
             let saved = client.put(&SETTINGS, &body(&accounts))?;
-            output.value(&shown(&saved["savedAt"]), &saved)?;
-            Ok(Outcome::Done)
+            show(&saved, output)
         }
         Settings::Clear => {
             let cleared = client.delete(&SETTINGS)?;
@@ -71,6 +70,9 @@ fn checked(answer: &Value, output: Output) -> anyhow::Result<Outcome> {
             let word = if ok { output::good("works") } else { output::bad("does not work") };
             let why = shown(&check["error"]);
             anstream::println!("{}\t{word}{}{why}", shown(&check["provider"]), if ok { "" } else { ": " });
+            if !check["detail"].is_null() {
+                anstream::println!("\t{}", shown(&check["detail"]));
+            }
         }
     }
     Ok(outcome)
@@ -82,9 +84,9 @@ fn body(accounts: &Accounts) -> Value {
     if let Some(provider) = &accounts.default_kek_provider {
         body["defaultKekProvider"] = json!(provider);
     }
-    if let Some(key) = &accounts.aws_key {
+    if let Some(key) = &accounts.aws_key_arn {
         body["aws"] = json!({"keyArn": key});
-        if let Some(role) = &accounts.aws_role {
+        if let Some(role) = &accounts.aws_role_arn {
             body["aws"]["roleArn"] = json!(role);
         }
     }

@@ -46,6 +46,16 @@ impl CloudName {
         }
     }
 
+    /// The name on a key's axes.
+    #[must_use]
+    pub const fn provider(self) -> &'static str {
+        match self {
+            Self::Aws => "aws-kms",
+            Self::Azure => "azure-kv",
+            Self::Gcp => "gcp-kms",
+        }
+    }
+
     /// The cloud of a name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
@@ -71,8 +81,8 @@ pub trait Cloud: Send + Sync {
     async fn enter(&self, settings: &SettingsRecord) -> Result<Entered, CustodyError>;
 
     /// Tries what settings say, before they are saved: the account is entered as it should be and in no other way, and its
-    /// wrapping key wraps and opens. Nothing of it stays.
-    async fn test(&self, settings: &SettingsRecord) -> Result<(), CustodyError>;
+    /// wrapping key wraps and opens. Nothing of it stays. What else is to be tried there has what is left of the budget.
+    async fn test(&self, settings: &SettingsRecord) -> Result<Entered, CustodyError>;
 }
 
 /// An account that was entered.
@@ -113,6 +123,17 @@ pub enum HalfAlgorithm {
     Classical(ClassicalAlgorithm),
     /// The ML-DSA half.
     Pq(MlDsaSet),
+}
+
+/// What is left of a call that was to make a half and failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remains {
+    /// Certainly nothing.
+    Nothing,
+    /// Nobody knows.
+    Unknown,
+    /// The half, of this complete name.
+    Half(String),
 }
 
 /// How having a half deleted ended.
@@ -173,6 +194,11 @@ pub enum CloudFault {
         "lets the vault into the account without this organisation's external id: the role's trust policy must demand it (`sts:ExternalId`), or anyone else's vault could be made to use the account"
     )]
     OpenDoor,
+    /// The vault has no credentials of its own, or the cloud does not take them.
+    #[error(
+        "could not be asked: the vault's own credentials for it are missing, expired or not accepted; its operator can mend that"
+    )]
+    NoCredentials,
     /// The settings name no role, and the deployment's own identity is not one organisation's, or not of that account.
     #[error(
         "is entered by a role: name one as `aws.roleArn`; only a deployment that is declared to serve a single organisation does without, and only for its own account"
@@ -183,8 +209,11 @@ pub enum CloudFault {
         "refused: the key is disabled or deleted, or a policy no longer lets the vault use it; whoever runs that account can mend it"
     )]
     Denied,
+    /// The account may have no more keys.
+    #[error("made no key: a quota of the account is used up; whoever runs that account can have it raised")]
+    QuotaUsedUp,
     /// Too many calls.
-    #[error("has had too many calls from this account; try again, or have its quota raised")]
+    #[error("has had too many calls from this account; try again, or have its request quota raised")]
     Throttled,
     /// No answer in time.
     #[error("did not answer in time; nothing was released, try again")]
@@ -205,6 +234,8 @@ impl CloudFault {
             Self::NotEntered | Self::Denied => "kms_denied",
             Self::OpenDoor => "role_open",
             Self::NoRole => "role_missing",
+            Self::NoCredentials => "credentials_unavailable",
+            Self::QuotaUsedUp => "kms_quota_exceeded",
             Self::Throttled => "kms_throttled",
             Self::TimedOut => "kms_timeout",
             Self::Unavailable => "kms_unavailable",

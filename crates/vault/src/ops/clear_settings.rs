@@ -6,7 +6,6 @@ use ledger::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::put_settings::in_use;
 use crate::{
     Error, Timestamp,
     caller::Caller,
@@ -39,6 +38,6 @@ pub async fn clear_settings(ports: &Ports, caller: &Caller) -> Result<Response, 
     let record = Record::from(scene.settings_changed(nothing)?);
     match ports.writes.clear_settings(&caller.org, record).await? {
         Clearing::Done | Clearing::NotThere => Ok(Response { cleared: true }),
-        Clearing::InUse(key) => Err(in_use(&key)),
+        Clearing::InUse(by) => Err(Error::SettingsInUse { by }),
     }
 }

@@ -105,10 +105,18 @@ pub async fn create_key(
         now,
     };
     let (key, sealed) = key_material::generate(&accounts, blueprint).await?;
-    let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
-    let event = scene.key_created(&key)?;
-    let answer = KeyWithPublicKey::from(key.clone());
-    let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
-    ports.writes.create(&key, &sealed, Record { events: vec![event], reply }).await?;
-    Ok(answer)
+    let store = async {
+        let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
+        let event = scene.key_created(&key)?;
+        let answer = KeyWithPublicKey::from(key.clone());
+        let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
+        ports.writes.create(&key, &sealed, Record { events: vec![event], reply }).await?;
+        Ok(answer)
+    };
+    let stored = store.await;
+    if stored.is_err() {
+        // Where it was stored nevertheless, its intent is gone, and there is nothing to take back.
+        key_material::discard(&accounts, &key).await;
+    }
+    stored
 }

@@ -38,10 +38,16 @@ pub struct Key {
     pub status: KeyStatus,
     /// Who wraps the data key; null where the vault keeps neither half.
     pub kek_provider: Option<KekProvider>,
+    /// The complete name of the key that wraps the data key, where a cloud has it; for AWS KMS its ARN.
+    pub kek_key_id: Option<String>,
     /// Who holds the classical half.
     pub key_provider: KeyProvider,
+    /// The complete name of the classical half, where a cloud holds it.
+    pub classical_key_id: Option<String>,
     /// Who holds the ML-DSA half.
     pub pq_provider: PqProvider,
+    /// The complete name of the ML-DSA half, where a cloud holds it.
+    pub pq_key_id: Option<String>,
     /// How little of the key is in the vault's hands, 0 to 3.
     pub tier: Tier,
     /// SHA-256 over `pq || classical`, lower-case hex.
@@ -135,9 +141,12 @@ impl From<KeyRecord> for Key {
             id: record.id.to_string(),
             name: record.name,
             status: record.status,
-            kek_provider: record.kek.map(|kek| kek.provider),
+            kek_provider: record.kek.as_ref().map(|kek| kek.provider),
+            kek_key_id: record.kek.and_then(|kek| kek.wrapped.kek_key_id),
             key_provider: record.classical.provider,
+            classical_key_id: record.classical.key_id,
             pq_provider: record.pq.provider,
+            pq_key_id: record.pq.key_id,
             predecessor_id: record.predecessor.map(|id| id.to_string()),
             successor_id: record.successor.map(|id| id.to_string()),
             allow_follow: record.allow_follow,

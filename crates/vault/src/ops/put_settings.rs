@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use utoipa::ToSchema;
 
+use super::get_settings;
 use crate::{
     Error, Timestamp,
     caller::Caller,
@@ -74,6 +75,9 @@ pub struct AwsRequest {
 pub struct Response {
     /// RFC 3339 UTC with milliseconds.
     pub saved_at: String,
+    /// All that is set now.
+    #[serde(flatten)]
+    pub settings: get_settings::Response,
 }
 
 /// Saves. What is left out is not set any more.
@@ -89,19 +93,20 @@ pub async fn put_settings(ports: &Ports, caller: &Caller, request: Request) -> R
     }
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now: settings.updated_at };
     let record = Record::from(scene.settings_changed(settings.to_event_data())?);
-    match ports.writes.put_settings(&settings, stored, record).await? {
-        Saving::Done => Ok(Response { saved_at: settings.updated_at.to_string() }),
+    let replaces = stored.map(|stored| stored.updated_at);
+    match ports.writes.put_settings(&settings, replaces, record).await? {
+        Saving::Done => Ok(Response { saved_at: settings.updated_at.to_string(), settings: settings.into() }),
         Saving::Changed => Err(Error::SettingsChanged),
-        Saving::InUse(key) => Err(in_use(&key)),
+        Saving::InUse(by) => Err(Error::SettingsInUse { by }),
     }
 }
 
-/// The settings that a request comes to, and when those were saved that they replace.
+/// The settings that a request comes to, and those that they replace.
 pub(super) async fn to_be(
     ports: &Ports,
     caller: &Caller,
     request: Request,
-) -> Result<(SettingsRecord, Option<Timestamp>), Error> {
+) -> Result<(SettingsRecord, Option<SettingsRecord>), Error> {
     for (cloud, sent) in [(CloudName::Azure, request.azure), (CloudName::Gcp, request.gcp)] {
         if sent.is_some() {
             return Err(CustodyError::NoCloud(cloud).into());
@@ -109,7 +114,7 @@ pub(super) async fn to_be(
     }
     let org = ports.orgs.org(&caller.org).await?.ok_or(Error::Unauthenticated)?;
     let aws = request.aws.map(|aws| aws.check(&org.external_id)).transpose()?;
-    let stored = ports.settings.settings(&caller.org).await?.map(|stored| stored.updated_at);
+    let stored = ports.settings.settings(&caller.org).await?;
     let now = Timestamp::now();
     let settings = SettingsRecord {
         org: caller.org.clone(),
@@ -118,7 +123,7 @@ pub(super) async fn to_be(
         default_kek: request.default_kek_provider.unwrap_or(KekProvider::Env),
         aws,
         // Two savings are told apart by their times.
-        updated_at: stored.map_or(now, |stored| stored.next().max(now)),
+        updated_at: stored.as_ref().map_or(now, |stored| stored.updated_at.next().max(now)),
     };
     match settings.default_kek.cloud() {
         Some(cloud) if !settings.names(cloud) => Err(Error::invalid(
@@ -137,18 +142,13 @@ pub(super) async fn try_out(
     settings: &SettingsRecord,
     name: CloudName,
 ) -> Result<(), Error> {
-    let cloud = ports.custody.cloud(name)?;
-    cloud.test(settings).await?;
+    let Entered { kek, halves: remote, .. } = ports.custody.cloud(name)?.test(settings).await?;
     // What no role is needed for is entered as the vault itself, whoever asks: nobody else's keys may be there.
     let alone = ports.orgs.orgs(None, 2).await?.len() < 2;
     if !alone && settings.aws.as_ref().is_some_and(|aws| aws.role.is_none()) {
         return Err(Error::invalid("aws.roleArn", SHARED_IDENTITY));
     }
     let (wrapped, halves) = resting_on(ports, caller, name).await?;
-    if wrapped.is_empty() && halves.is_empty() {
-        return Ok(());
-    }
-    let Entered { kek, halves: remote, .. } = cloud.enter(settings).await?;
     for key in wrapped {
         key_material::check_tag(ports.custody.root.as_ref(), &key).await?;
         if let Some(hold) = &key.kek {
@@ -207,15 +207,6 @@ async fn resting_on(
 
 const SHARED_IDENTITY: &str = "name a role: this vault is declared to serve a single organisation and has several, and what is \
                                entered without a role is entered by all of them as one";
-
-/// Settings that a key rests on.
-pub(super) fn in_use(key: &impl std::fmt::Display) -> Error {
-    let reason = format!(
-        "{key} rests on these settings: an active key would have to be rotated to other providers, or revoked; one that is being made, or that \
-         the vault is cleaning up after, takes a while by itself"
-    );
-    Error::SettingsInUse { reason }
-}
 
 impl Request {
     /// Whether it says nothing at all.

@@ -13,7 +13,7 @@ use std::{
 use crate::{
     Error, Timestamp,
     accounts::Accounts,
-    custody::{CloudName, Custody, Deletion, DeploymentId, MarkedHalf},
+    custody::{CloudFault, CloudName, Custody, Deletion, DeploymentId, MarkedHalf},
     id::{KeyId, OrgId},
     store::{Intent, Keys, Leftover, Orgs, Reconciling, Settings},
 };
@@ -34,12 +34,14 @@ pub struct Ports {
 }
 
 /// What to do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// What time it is.
     pub now: Timestamp,
     /// Whether to look through every account for halves that nothing here knows of. It costs a call for each key of an account.
     pub survey: bool,
+    /// An organisation whose account is gone for good, or lets the vault in no more: what it refuses to have deleted is forgotten.
+    pub give_up: Option<OrgId>,
 }
 
 /// What was done.
@@ -51,6 +53,8 @@ pub struct Response {
     pub not_ours: Vec<String>,
     /// Halves with the deployment's mark that nothing here knows of, and that were left alone.
     pub strays: Vec<String>,
+    /// Halves that an account which was given up refused to delete: nothing here knows of them any more.
+    pub given_up: Vec<String>,
     /// How much could not be done, and is tried again the next time.
     pub failed: u64,
 }
@@ -62,15 +66,28 @@ pub struct Response {
 pub async fn reconcile_keys(ports: &Ports, request: Request) -> Result<Response, Error> {
     let mark = ports.settings.deployment().await?;
     let mut done = Response::default();
-    empty_outbox(ports, &mark, &mut done).await?;
-    end_creations(ports, &mark, request.now, &mut done).await?;
+    empty_outbox(ports, &mark, &request, &mut done).await?;
+    end_creations(ports, &mark, &request, &mut done).await?;
     if request.survey {
         survey(ports, &mark, &mut done).await?;
     }
     Ok(done)
 }
 
-async fn empty_outbox(ports: &Ports, mark: &DeploymentId, done: &mut Response) -> Result<(), Error> {
+impl Request {
+    /// Whether a failure is a refusal of an account that is given up.
+    fn gives_up(&self, org: &OrgId, error: &Error) -> bool {
+        let refused = |fault: &CloudFault| matches!(fault, CloudFault::NotEntered | CloudFault::Denied);
+        self.give_up.as_ref() == Some(org) && matches!(error, Error::Cloud { fault, .. } if refused(fault))
+    }
+}
+
+async fn empty_outbox(
+    ports: &Ports,
+    mark: &DeploymentId,
+    request: &Request,
+    done: &mut Response,
+) -> Result<(), Error> {
     let mut after: Option<Leftover> = None;
     loop {
         let page = ports.rows.outbox(after.as_ref(), PAGE).await?;
@@ -89,6 +106,11 @@ async fn empty_outbox(ports: &Ports, mark: &DeploymentId, done: &mut Response) -
                     ports.rows.settle(leftover).await?;
                     done.not_ours.push(leftover.key_id.clone());
                 }
+                Err(error) if request.gives_up(&leftover.org, &error) => {
+                    tracing::warn!(key = %leftover.key, half = leftover.key_id, %error, "a half is given up");
+                    ports.rows.settle(leftover).await?;
+                    done.given_up.push(leftover.key_id.clone());
+                }
                 Err(error) => failed(&leftover.key, &error, done),
             }
         }
@@ -99,12 +121,12 @@ async fn empty_outbox(ports: &Ports, mark: &DeploymentId, done: &mut Response) -
 async fn end_creations(
     ports: &Ports,
     mark: &DeploymentId,
-    now: Timestamp,
+    request: &Request,
     done: &mut Response,
 ) -> Result<(), Error> {
     let mut overdue: BTreeMap<OrgId, Vec<Intent>> = BTreeMap::new();
     for intent in ports.rows.intents(usize::MAX).await? {
-        let age = now.as_millis().saturating_sub(intent.since.as_millis());
+        let age = request.now.as_millis().saturating_sub(intent.since.as_millis());
         // The creation could not finish after this, however late its call to the store comes.
         if age > OVERDUE_MILLIS && ports.rows.abandon(&intent).await? {
             overdue.entry(intent.org.clone()).or_default().push(intent);
@@ -112,12 +134,15 @@ async fn end_creations(
     }
     for (org, intents) in overdue {
         match end_creations_of(ports, mark, &org, &intents, done).await {
-            Ok(()) => {
-                for intent in &intents {
-                    ports.rows.forget_intent(intent).await?;
-                }
+            Err(error) if !request.gives_up(&org, &error) => {
+                failed(&org, &error, done);
+                continue;
             }
-            Err(error) => failed(&org, &error, done),
+            Err(error) => tracing::warn!(%org, %error, "what creations may have left is given up"),
+            Ok(()) => {}
+        }
+        for intent in &intents {
+            ports.rows.forget_intent(intent).await?;
         }
     }
     Ok(())
@@ -186,6 +211,27 @@ async fn survey(ports: &Ports, mark: &DeploymentId, done: &mut Response) -> Resu
                     }
                     Err(error) => failed(org, &error, done),
                 }
+            }
+        }
+        after = Some(last);
+    }
+}
+
+/// Clouds that settings name and this process does not have: keys that rest on them do not sign here.
+///
+/// # Errors
+/// [`Error::StoreUnavailable`].
+pub async fn missing_clouds(ports: &Ports) -> Result<BTreeSet<CloudName>, Error> {
+    let mut missing = BTreeSet::new();
+    let mut after: Option<OrgId> = None;
+    loop {
+        let orgs = ports.orgs.orgs(after.as_ref(), PAGE).await?;
+        let Some(last) = orgs.last().cloned() else {
+            return Ok(missing);
+        };
+        for org in &orgs {
+            if let Some(settings) = ports.settings.settings(org).await? {
+                missing.extend(settings.clouds().filter(|cloud| ports.custody.cloud(*cloud).is_err()));
             }
         }
         after = Some(last);

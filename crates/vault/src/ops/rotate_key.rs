@@ -11,7 +11,7 @@ use crate::{
     accounts::Accounts,
     caller::Caller,
     custody::Custody,
-    idempotency,
+    idempotency, key_material,
     providers::{KekProvider, KeyProvider, PqProvider},
     rotation::{self, Successor},
     store::{Change, Intents, KeyKind, KeyWrites, Keys, Lease, Record, Replies, SealedHalves, Settings},
@@ -90,8 +90,16 @@ pub async fn rotate_key(
         Err(error) => return Err(super::why_not(ports.keys.as_ref(), &key, error).await),
     };
     let answer = KeyWithPublicKey::from(rotation.successor.clone());
-    let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
-    match ports.writes.supersede(&rotation, Record { events: vec![event], reply }).await? {
+    let store = async {
+        let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
+        Ok::<_, Error>(ports.writes.supersede(&rotation, Record { events: vec![event], reply }).await?)
+    };
+    let stored = store.await;
+    if !matches!(stored, Ok(Change::Done)) {
+        // Where it was stored nevertheless, its intent is gone, and there is nothing to take back.
+        key_material::discard(&accounts, &rotation.successor).await;
+    }
+    match stored? {
         Change::Done => Ok(answer),
         // Somebody was first: what became of the key says which refusal it is.
         Change::NotActive => {

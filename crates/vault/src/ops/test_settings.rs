@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::put_settings::{self, Ports, Request};
-use crate::{Error, caller::Caller};
+use crate::{Error, caller::Caller, custody::CloudName, settings::SettingsRecord};
 
 /// What came of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,10 +20,11 @@ pub struct Response {
 pub struct Check {
     /// `aws`, `azure` or `gcp`.
     pub provider: &'static str,
-    /// Whether it can be used, and every wrapping key that keys rest on is within reach.
+    /// Whether it can be used, every wrapping key that keys rest on is within reach, and nothing rests on an account that would be
+    /// left.
     pub ok: bool,
     /// Why not, as saving would answer: `kms_denied`, `role_open`, `role_missing`, `kms_throttled`, `kms_unavailable`,
-    /// `kms_timeout` or `kms_wrong_answer`.
+    /// `kms_timeout`, `kms_wrong_answer`, `credentials_unavailable` or `settings_in_use`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     pub code: Option<&'static str>,
@@ -31,6 +32,10 @@ pub struct Check {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     pub error: Option<String>,
+    /// Which call on what was refused, in the cloud's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub detail: Option<String>,
 }
 
 /// Tries out: a request that says nothing at all stands for the settings that are stored.
@@ -39,26 +44,52 @@ pub struct Check {
 /// [`Error::Invalid`], [`Error::ProviderUnavailable`], [`Error::StoreUnavailable`]. What an account refuses is no error but part
 /// of the answer.
 pub async fn test_settings(ports: &Ports, caller: &Caller, request: Request) -> Result<Response, Error> {
-    let settings = if request.is_empty() {
-        ports.settings.settings(&caller.org).await?
+    let (settings, stored) = if request.is_empty() {
+        (ports.settings.settings(&caller.org).await?, None)
     } else {
-        Some(put_settings::to_be(ports, caller, request).await?.0)
+        let (settings, stored) = put_settings::to_be(ports, caller, request).await?;
+        (Some(settings), stored)
     };
+    let Some(settings) = settings else { return Ok(Response { checks: Vec::new() }) };
     let mut checks = Vec::new();
-    if let Some(settings) = settings {
-        for cloud in settings.clouds() {
-            let provider = cloud.name();
-            checks.push(match put_settings::try_out(ports, caller, &settings, cloud).await {
-                Ok(()) => Check { provider, ok: true, code: None, error: None },
-                Err(error @ Error::Cloud { fault, .. }) => {
-                    let source =
-                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                    tracing::warn!(%error, cause = source, "settings were tried out");
-                    Check { provider, ok: false, code: Some(fault.code()), error: Some(error.to_string()) }
-                }
-                Err(error) => return Err(error),
-            });
+    for cloud in CloudName::ALL {
+        if settings.names(cloud) || stored.as_ref().is_some_and(|stored| stored.names(cloud)) {
+            let tried = would_save(ports, caller, (&settings, stored.as_ref()), cloud).await;
+            checks.push(Check::of(cloud, tried)?);
         }
     }
     Ok(Response { checks })
+}
+
+async fn would_save(
+    ports: &Ports,
+    caller: &Caller,
+    (settings, stored): (&SettingsRecord, Option<&SettingsRecord>),
+    cloud: CloudName,
+) -> Result<(), Error> {
+    if settings.names(cloud) {
+        put_settings::try_out(ports, caller, settings, cloud).await?;
+    }
+    let Some(stored) = stored else { return Ok(()) };
+    match ports.writes.dependent(&caller.org, settings.demands(stored)).await? {
+        Some(by) => Err(Error::SettingsInUse { by }),
+        None => Ok(()),
+    }
+}
+
+impl Check {
+    fn of(cloud: CloudName, tried: Result<(), Error>) -> Result<Self, Error> {
+        let provider = cloud.name();
+        let error = match tried {
+            Ok(()) => return Ok(Self { provider, ok: true, code: None, error: None, detail: None }),
+            Err(error) => error,
+        };
+        let (code, detail) = match &error {
+            Error::Cloud { fault, source, .. } => (fault.code(), Some(source.to_string())),
+            Error::SettingsInUse { .. } => ("settings_in_use", None),
+            _ => return Err(error),
+        };
+        tracing::warn!(%error, cause = detail, "settings were tried out");
+        Ok(Self { provider, ok: false, code: Some(code), error: Some(error.to_string()), detail })
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
     custody::{CloudName, DeploymentId},
     id::{KeyId, OrgId},
     providers::{KeyProvider, PqProvider},
-    settings::SettingsRecord,
+    settings::{Demand, SettingsRecord},
 };
 
 /// Reads settings.
@@ -41,6 +41,9 @@ pub trait SettingsWrites: Send + Sync {
     /// Takes the settings away, on condition that no active key, no creation and no deletion rests on them. While it looks, no
     /// creation begins.
     async fn clear_settings(&self, org: &OrgId, record: Record) -> Result<Clearing, StoreError>;
+
+    /// A key that keeps the organisation's settings from such a change at this moment.
+    async fn dependent(&self, org: &OrgId, demand: Demand) -> Result<Option<Dependent>, StoreError>;
 }
 
 /// How saving settings ended.
@@ -50,8 +53,8 @@ pub enum Saving {
     Done,
     /// Others are stored than were expected; nothing was written.
     Changed,
-    /// A key rests on an account that they name no more; nothing was written.
-    InUse(KeyId),
+    /// A key rests on an account that they name no more, or enter otherwise; nothing was written.
+    InUse(Dependent),
 }
 
 /// How taking settings away ended.
@@ -62,7 +65,25 @@ pub enum Clearing {
     /// There were none; nothing was written.
     NotThere,
     /// A key rests on them; nothing was written.
-    InUse(KeyId),
+    InUse(Dependent),
+}
+
+/// A key that rests on settings. Its text says what would end that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Dependent {
+    /// It is being made, or its creation failed and may have left something that is to be found and deleted.
+    #[error(
+        "{0} is being made by these settings: try again when it is; where its creation failed, the vault looks after an hour for what it left"
+    )]
+    Making(KeyId),
+    /// It is active.
+    #[error("{0} is active and rests on these settings: rotate it to other providers first, or revoke it")]
+    Active(KeyId),
+    /// It ended, or was never finished, and a half of it is still to be deleted.
+    #[error(
+        "a half of {0}, which signs no more, is still to be deleted by these settings: the vault does so within minutes, as soon as the account lets it"
+    )]
+    Leaving(KeyId),
 }
 
 /// Notes what is about to be made at a provider.
@@ -72,8 +93,10 @@ pub trait Intents: Send + Sync {
     /// not, and then nothing is written.
     async fn intend(&self, intent: &Intent, settings: Timestamp) -> Result<bool, StoreError>;
 
-    /// Takes an intent back: its own creation ended, and certainly made nothing at any provider.
-    async fn withdraw(&self, intent: &Intent) -> Result<(), StoreError>;
+    /// Takes an intent back, whose own creation failed and made `left` at providers and certainly nothing else; that is to be deleted.
+    /// Where the intent is gone, or the creation abandoned, nothing is written: either the key was made, or somebody else looks
+    /// after what was.
+    async fn withdraw(&self, org: &OrgId, key: &KeyId, left: &[Leftover]) -> Result<(), StoreError>;
 }
 
 /// That a key is about to be made with the help of clouds.
