@@ -53,4 +53,5 @@ mod secrets;
 mod server_process;
 mod tampering;
 mod vectors;
+mod watched;
 mod wrong_bits;

@@ -198,7 +198,7 @@ async fn a_key_that_could_not_be_stored_leaves_no_half() {
 async fn what_an_account_that_is_gone_refuses_can_be_given_up() {
     let kms = LocalKms::start();
     let (vault, _) = kms.vault().await;
-    let org: vault::id::OrgId = vault.get("/v1/whoami").await["orgId"].as_str().unwrap().parse().unwrap();
+    let org: vault::id::OrgId = vault.get("/v1/whoami").await["org"].as_str().unwrap().parse().unwrap();
     let key = vault.post("/v1/hybrid-keys", tier_3()).await["id"].as_str().unwrap().to_owned();
     vault.revoke(&key).await;
     let halves = held(&kms);

@@ -7,7 +7,7 @@ use futures::lock::Mutex;
 
 use crate::{
     Error,
-    custody::{ClassicalSigner, CloudName, Custody, CustodyError, Entered, KeyEncryption, PqSigner, RootKek},
+    custody::{ClassicalSigner, CloudName, Custody, Entered, KeyEncryption, PqSigner, RootKek},
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider},
     settings::SettingsRecord,
@@ -74,7 +74,7 @@ impl<'a> Accounts<'a> {
             None => Ok(self.custody.pq.clone()),
             Some(cloud) => {
                 let entered = self.enter(cloud).await?;
-                entered.pq.ok_or_else(|| CustodyError::NoCloud(cloud).into())
+                entered.pq.ok_or_else(|| self.custody.no_cloud(cloud).into())
             }
         }
     }

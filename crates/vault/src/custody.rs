@@ -183,8 +183,13 @@ pub enum CustodyError {
     #[error("this holder does not hold such a half")]
     NotHeldHere,
     /// No such cloud in this process.
-    #[error("{0} is not part of this deployment")]
-    NoCloud(CloudName),
+    #[error("{cloud} is not part of this deployment")]
+    NoCloud {
+        /// Which.
+        cloud: CloudName,
+        /// Those that are.
+        at_hand: Vec<CloudName>,
+    },
     /// The organisation's settings name no account in the cloud.
     #[error("the organisation names no account of {0}")]
     NoAccount(CloudName),
@@ -234,6 +239,10 @@ pub struct Custody {
 impl Custody {
     pub(crate) fn cloud(&self, name: CloudName) -> Result<&dyn Cloud, CustodyError> {
         let found = self.clouds.iter().map(AsRef::as_ref).find(|cloud| cloud.name() == name);
-        found.ok_or(CustodyError::NoCloud(name))
+        found.ok_or_else(|| self.no_cloud(name))
+    }
+
+    pub(crate) fn no_cloud(&self, cloud: CloudName) -> CustodyError {
+        CustodyError::NoCloud { cloud, at_hand: self.clouds.iter().map(|cloud| cloud.name()).collect() }
     }
 }

@@ -153,7 +153,7 @@ pub enum Error {
         /// The provider as the caller named it.
         provider: &'static str,
         /// Why not.
-        reason: &'static str,
+        reason: String,
     },
     /// What is stored of a key was not written by this vault, so it is not used.
     #[error("the stored record of key {key} failed its integrity check; the vault refuses to use it")]
@@ -267,8 +267,12 @@ impl From<IdError> for Error {
 impl From<CustodyError> for Error {
     fn from(source: CustodyError) -> Self {
         match source {
-            CustodyError::NoCloud(cloud) => {
-                Self::ProviderUnavailable { provider: cloud.provider(), reason: NOT_DEPLOYED }
+            CustodyError::NoCloud { cloud, at_hand } => {
+                let clouds: String =
+                    at_hand.iter().map(|cloud| format!(", `{}`", cloud.provider())).collect();
+                let reason =
+                    format!("not part of this deployment, which has: `env`, `postq-managed`{clouds}");
+                Self::ProviderUnavailable { provider: cloud.provider(), reason }
             }
             CustodyError::RootKek(_) => Self::RootKekUnavailable { source },
             CustodyError::NoAccount(cloud) => Self::NoAccount { cloud },
@@ -277,8 +281,6 @@ impl From<CustodyError> for Error {
         }
     }
 }
-
-const NOT_DEPLOYED: &str = "not part of this deployment; `env` and `postq-managed` always are, and its operator can say which clouds";
 
 impl From<MissingTile> for Error {
     fn from(source: MissingTile) -> Self {

@@ -95,14 +95,14 @@ pub fn check_combination(algorithm: Algorithm, classical: KeyProvider, pq: PqPro
         return Err(Error::UnsupportedCombination {
             reason: format!(
                 "Azure Key Vault holds P-256 keys only, so keyProvider `azure-kv` cannot hold the classical half of \
-                 {algorithm}; choose an `…+ecdsa-p256` algorithm, or keyProvider `aws-kms`, `gcp-kms` or `postq-managed`"
+                 {algorithm}; choose an `…+ecdsa-p256` algorithm, or keyProvider `aws-kms` or `postq-managed`"
             ),
         });
     }
     if matches!(pq, PqProvider::AwsCloudhsm | PqProvider::AzureManagedHsm) {
         return Err(Error::ProviderUnavailable {
             provider: pq.name(),
-            reason: "not yet available — awaiting cloud HSM ML-DSA support",
+            reason: "not yet available — awaiting cloud HSM ML-DSA support".to_owned(),
         });
     }
     Ok(())

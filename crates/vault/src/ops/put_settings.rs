@@ -9,7 +9,7 @@ use super::get_settings;
 use crate::{
     Error, Timestamp,
     caller::Caller,
-    custody::{CloudName, Custody, CustodyError, Entered, HalfAlgorithm, Subject},
+    custody::{CloudName, Custody, Entered, HalfAlgorithm, Subject},
     error::IntegrityFault,
     events::Scene,
     key_material,
@@ -109,7 +109,7 @@ pub(super) async fn to_be(
 ) -> Result<(SettingsRecord, Option<SettingsRecord>), Error> {
     for (cloud, sent) in [(CloudName::Azure, request.azure), (CloudName::Gcp, request.gcp)] {
         if sent.is_some() {
-            return Err(CustodyError::NoCloud(cloud).into());
+            return Err(ports.custody.no_cloud(cloud).into());
         }
     }
     let org = ports.orgs.org(&caller.org).await?.ok_or(Error::Unauthenticated)?;

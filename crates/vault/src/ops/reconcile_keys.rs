@@ -269,7 +269,12 @@ async fn find_strays(
 
 fn failed(what: &impl std::fmt::Display, error: &Error, done: &mut Response) {
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    tracing::error!(of = %what, %error, cause, "cleaning up at a cloud failed; it is tried again");
+    let sentence = "cleaning up at a cloud failed; it is tried again";
+    match error {
+        // Whoever runs the account can mend that.
+        Error::Cloud { .. } | Error::NoAccount { .. } => tracing::warn!(of = %what, %error, cause, sentence),
+        _ => tracing::error!(of = %what, %error, cause, sentence),
+    }
     done.failed += 1;
 }
 
