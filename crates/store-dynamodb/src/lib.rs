@@ -17,6 +17,7 @@ mod keys;
 mod ledger_tables;
 mod orgs;
 mod placing;
+mod recovering;
 mod replies;
 mod rows;
 mod settled;
