@@ -134,8 +134,9 @@ async fn settings_that_do_not_work_are_not_saved_and_a_test_says_why() {
         assert_eq!((&check["ok"], &check["code"]), (&json!(false), &json!(expected)), "{how}: {check}");
         let sentence = check["error"].as_str().unwrap();
         assert!(sentence.contains("AWS KMS") && sentence.contains("kms:GenerateDataKey"), "{check}");
-        let detail = check["detail"].as_str().unwrap();
-        assert!(detail.contains(&kek) && detail.contains("kms:GenerateDataKey"), "which key it was: {check}");
+        let detail = check["detail"].as_str();
+        let names_the_key = detail.is_some_and(|d| d.contains(&kek) && d.contains("kms:GenerateDataKey"));
+        assert!(names_the_key || expected == "credentials_unavailable" && detail.is_none(), "{check}");
         assert_eq!(code(&vault.put(SETTINGS, &body).await), (status, expected.into()), "{how}");
     }
     kms.faults(&json!([{"action": "Decrypt", "how": "other"}]));

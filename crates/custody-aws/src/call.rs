@@ -142,8 +142,12 @@ where
     };
     let meta = error.as_service_error().map(ProvideErrorMetadata::meta);
     let id = meta.and_then(RequestId::request_id).unwrap_or("none");
-    let said = meta.and_then(ProvideErrorMetadata::message).unwrap_or("nothing more");
-    let failed = Failed::new(fault, call, format_args!("{}: {said} (request {id})", words(&error)));
+    let said = match (&code, meta.and_then(ProvideErrorMetadata::message)) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.clone(),
+        (None, _) => words(&error),
+    };
+    let failed = Failed::new(fault, call, format_args!("{said} (request {id})"));
     Err(Failed { code, ..failed })
 }
 

@@ -4,7 +4,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::put_settings::{self, Ports, Request};
-use crate::{Error, caller::Caller, custody::CloudName, settings::SettingsRecord};
+use crate::{
+    Error,
+    caller::Caller,
+    custody::{CloudFault, CloudName},
+    settings::SettingsRecord,
+};
 
 /// What came of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,11 +90,14 @@ impl Check {
             Err(error) => error,
         };
         let (code, detail) = match &error {
+            // How the vault looks for its own credentials is its operator's affair.
+            Error::Cloud { fault: CloudFault::NoCredentials, .. } => (CloudFault::NoCredentials.code(), None),
             Error::Cloud { fault, source, .. } => (fault.code(), Some(source.to_string())),
             Error::SettingsInUse { .. } => ("settings_in_use", None),
             _ => return Err(error),
         };
-        tracing::warn!(%error, cause = detail, "settings were tried out");
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::warn!(%error, cause, "settings were tried out");
         Ok(Self { provider, ok: false, code: Some(code), error: Some(error.to_string()), detail })
     }
 }
