@@ -42,6 +42,21 @@ fn code(answer: &(u16, Value)) -> (u16, &str) {
     (answer.0, answer.1["code"].as_str().unwrap_or_default())
 }
 
+/// A session that is not accepted any more, as where the role was made anew, is given up; the next request has another.
+#[tokio::test]
+async fn a_session_that_is_rejected_is_asked_for_anew() {
+    let kms = LocalKms::start();
+    let (vault, _) = kms.vault().await;
+    let key = vault.post("/v1/hybrid-keys", json!({"name": "k", "pqProvider": "aws-kms"})).await;
+    let id = key["id"].as_str().unwrap();
+    assert_eq!(vault.sign(id).await.0, 200);
+    kms.control(&json!({"forgetCalls": true}));
+    kms.faults(&json!([{"action": "Sign", "how": "expired", "times": 1}]));
+    assert_eq!(code(&vault.sign(id).await), (502, "kms_denied"));
+    assert_eq!(vault.sign(id).await.0, 200);
+    assert_eq!(kms.calls(), ["Sign", "AssumeRole", "Sign"]);
+}
+
 #[tokio::test]
 async fn a_grant_that_is_withdrawn_stops_every_signature_at_once_and_nothing_else() {
     let kms = LocalKms::start();

@@ -20,7 +20,7 @@ use vault::{
 use crate::{
     in_process::Vault,
     interposed::{Interposed, Interposer, down},
-    local_kms::LocalKms,
+    local_kms::{LocalKms, ROLE},
 };
 
 const HOUR: u64 = 60 * 60 * 1000;
@@ -152,70 +152,144 @@ async fn a_rotation_that_cannot_succeed_makes_nothing() {
     }
 }
 
-/// The store dies where a change is to be written, once.
-struct DyingAt(&'static str, AtomicUsize);
+/// The store dies where a change is to be written, or once it is, and lives again.
+struct DyingAt {
+    call: &'static str,
+    written: bool,
+    died: AtomicUsize,
+}
+
+impl DyingAt {
+    fn die(&self, call: &'static str, written: bool) -> Result<(), StoreError> {
+        let here = (call, written) == (self.call, self.written);
+        if here && self.died.fetch_add(1, Ordering::SeqCst) == 0 { Err(down()) } else { Ok(()) }
+    }
+}
 
 #[async_trait]
 impl Interposer for DyingAt {
     async fn before(&self, call: &'static str) -> Result<(), StoreError> {
-        let first = call == self.0 && self.1.fetch_add(1, Ordering::SeqCst) == 0;
-        if first { Err(down()) } else { Ok(()) }
+        self.die(call, false)
     }
 
-    async fn after(&self, _: &'static str) -> Result<(), StoreError> {
-        Ok(())
+    async fn after(&self, call: &'static str) -> Result<(), StoreError> {
+        self.die(call, true)
     }
 }
 
+/// A key that could not be stored leaves no half; one that was, although nobody was told, keeps both.
 #[tokio::test]
-async fn a_key_that_could_not_be_stored_leaves_no_half() {
+async fn a_half_is_deleted_only_if_its_key_was_not_stored() {
     let kms = LocalKms::start();
     let (vault, _) = kms.vault().await;
     let key = vault.post("/v1/hybrid-keys", tier_3()).await["id"].as_str().unwrap().to_owned();
-    let before = held(&kms);
     let rotate = format!("/v1/hybrid-keys/{key}/rotate");
-    for (port, path, body) in
-        [("create", "/v1/hybrid-keys", tier_3()), ("supersede", rotate.as_str(), json!({}))]
-    {
-        let store = Interposed::over(vault.store.clone(), Arc::new(DyingAt(port, AtomicUsize::new(0))));
+    for (call, written, path, body) in [
+        ("intend", false, "/v1/hybrid-keys", tier_3()),
+        ("intend", true, "/v1/hybrid-keys", tier_3()),
+        ("create", false, "/v1/hybrid-keys", tier_3()),
+        ("create", true, "/v1/hybrid-keys", tier_3()),
+        ("supersede", false, rotate.as_str(), json!({})),
+        ("supersede", true, rotate.as_str(), json!({})),
+    ] {
+        let what = format!("{call}, written: {written}");
+        let before = held(&kms);
+        let dying = Arc::new(DyingAt { call, written, died: AtomicUsize::new(0) });
+        let store = Interposed::over(vault.store.clone(), dying);
         let app = server::app(&store, &vault.custody, &[]);
         let request = axum::http::Request::post(path)
             .header("authorization", format!("Bearer {}", vault.token))
             .header("content-type", "application/json")
             .body(axum::body::Body::from(body.to_string()));
         let answer = tower::ServiceExt::oneshot(app, request.unwrap()).await.unwrap();
-        assert_eq!(answer.status().as_u16(), 503, "{port}");
-        assert_eq!(held(&kms).len(), before.len() + 2, "{port}");
+        assert_eq!(answer.status().as_u16(), 503, "{what}");
+        assert_eq!(vault.store.intents(10).await.unwrap(), [], "{what}");
         clean_up(&vault, 0).await;
-        assert_eq!(held(&kms), before, "{port}");
-        assert_eq!(vault.store.intents(10).await.unwrap(), [], "{port}");
+        let made = held(&kms).difference(&before).count();
+        let stored = written && call != "intend";
+        assert_eq!(made, if stored { 2 } else { 0 }, "{what}");
     }
-    assert_eq!(vault.sign(&key).await.0, 200);
+    // The first, which was rotated in the end; the one that was created all the same; the successor.
+    let keys = vault.get("/v1/hybrid-keys").await;
+    let signing = keys.as_array().unwrap().iter().filter(|key| key["status"] == "active");
+    let signing: Vec<&str> = signing.map(|key| key["id"].as_str().unwrap()).collect();
+    assert_eq!((keys.as_array().unwrap().len(), signing.len()), (3, 2));
+    for key in signing {
+        assert_eq!(vault.sign(key).await.0, 200);
+    }
+    assert_eq!(held(&kms).len(), 4);
 }
 
-/// An account that is gone for good keeps its organisation from nothing once its operator has given it up, and no other's is.
+/// What was just made may not be known everywhere at KMS.
+#[tokio::test]
+async fn a_half_that_is_not_found_at_first_is_asked_again() {
+    let kms = LocalKms::start();
+    let (vault, _) = kms.vault().await;
+    let key = vault.post("/v1/hybrid-keys", tier_3()).await["id"].as_str().unwrap().to_owned();
+    kms.faults(&json!([{"action": "Sign", "how": "missing", "times": 2}]));
+    let key = vault.rotate(&key).await;
+    vault.revoke(&key).await;
+    kms.faults(&json!([{"action": "DescribeKey", "how": "missing"}]));
+    let org: vault::id::OrgId = vault.get("/v1/whoami").await["org"].as_str().unwrap().parse().unwrap();
+    let request = Request { now: Timestamp::now(), survey: false, give_up: Some(org) };
+    let ports = server::reconcile_ports(&vault.store, &vault.custody);
+    let done = reconcile_keys(&ports, request).await.unwrap();
+    assert_eq!((done.given_up.len(), done.failed), (0, 4), "that is no refusal: {done:?}");
+    kms.faults(&json!([]));
+    assert_eq!(clean_up(&vault, 0).await.deleted.len(), 4);
+}
+
+/// An account that is gone for good keeps its organisation from nothing once its operator has given it up.
 #[tokio::test]
 async fn what_an_account_that_is_gone_refuses_can_be_given_up() {
     let kms = LocalKms::start();
     let (vault, _) = kms.vault().await;
-    let org: vault::id::OrgId = vault.get("/v1/whoami").await["org"].as_str().unwrap().parse().unwrap();
-    let key = vault.post("/v1/hybrid-keys", tier_3()).await["id"].as_str().unwrap().to_owned();
-    vault.revoke(&key).await;
-    let halves = held(&kms);
+    let whoami = vault.get("/v1/whoami").await;
+    let org: vault::id::OrgId = whoami["org"].as_str().unwrap().parse().unwrap();
     let ports = server::reconcile_ports(&vault.store, &vault.custody);
-    let give_up = async |org: &vault::id::OrgId| {
-        let request = Request { now: Timestamp::now(), survey: false, give_up: Some(org.clone()) };
+    let give_up = async |org: &vault::id::OrgId, later: u64| {
+        let now = Timestamp::from_millis(Timestamp::now().as_millis() + later).unwrap();
+        let request = Request { now, survey: false, give_up: Some(org.clone()) };
         reconcile_keys(&ports, request).await.unwrap()
     };
     let another = vault::id::OrgId::generate(Timestamp::now()).unwrap();
-    for (how, of, given_up) in
-        [("throttled", &org, 0), ("internal", &org, 0), ("denied", &another, 0), ("denied", &org, 2)]
-    {
+
+    let key = vault.post("/v1/hybrid-keys", tier_3()).await["id"].as_str().unwrap().to_owned();
+    vault.revoke(&key).await;
+    let halves = held(&kms);
+    kms.faults(&json!([{"action": "DescribeKey", "how": "denied"}]));
+    assert_eq!(give_up(&another, 0).await, Response::default(), "it is another organisation's");
+    for how in ["throttled", "internal"] {
         kms.faults(&json!([{"action": "DescribeKey", "how": how}]));
-        let done = give_up(of).await;
-        assert_eq!((done.given_up.len(), done.failed), (given_up, 2 - given_up as u64), "{how}: {done:?}");
+        let done = give_up(&org, 0).await;
+        assert_eq!((done.given_up.len(), done.failed), (0, 2), "{how}: {done:?}");
     }
-    assert_eq!(held(&kms), halves);
+    let refused = halves.first().unwrap();
+    kms.faults(&json!([{"action": "DescribeKey", "how": "denied", "key": refused}]));
+    let done = give_up(&org, 0).await;
+    assert_eq!((done.deleted.len(), &done.given_up), (1, &vec![refused.clone()]), "{done:?}");
+    assert_eq!(held(&kms), BTreeSet::from([refused.clone()]));
+
+    // Creations that died: of one, a half is refused; then the account lets nobody in.
+    kms.faults(&json!([{"action": "CreateKey", "how": "lost"}]));
+    assert_eq!(vault.call("/v1/hybrid-keys", Some(&tier_3())).await.0, 503);
+    let unfinished: Vec<_> = held(&kms).into_iter().filter(|half| half != refused).collect();
+    kms.faults(&json!([{"action": "ScheduleKeyDeletion", "how": "denied", "key": unfinished[0]}]));
+    assert_eq!(give_up(&org, 0).await, Response::default(), "it is not overdue");
+    let done = give_up(&org, 2 * HOUR).await;
+    assert_eq!((&done.deleted, &done.given_up), (&vec![unfinished[1].clone()], &vec![unfinished[0].clone()]));
+    kms.faults(&json!([{"action": "CreateKey", "how": "lost"}]));
+    assert_eq!(vault.call("/v1/hybrid-keys", Some(&tier_3())).await.0, 503);
+    let unfinished = vault.store.intents(10).await.unwrap()[0].key.to_string();
+    kms.trust(ROLE, Some("postq-of-somebody-else"));
+    let (vault, custody) =
+        (&vault, Arc::new(Custody { clouds: vec![kms.cloud()], ..Custody::clone(&vault.custody) }));
+    let ports = server::reconcile_ports(&vault.store, &custody);
+    let now = Timestamp::from_millis(Timestamp::now().as_millis() + 2 * HOUR).unwrap();
+    let request = Request { now, survey: false, give_up: Some(org) };
+    let done = reconcile_keys(&ports, request).await.unwrap();
+    assert_eq!((done.deleted.len(), done.given_up, done.failed), (0, vec![unfinished], 0));
+    assert_eq!(vault.store.intents(10).await.unwrap(), []);
     assert_eq!(vault.delete("/v1/vault/settings").await.0, 200);
 }
 

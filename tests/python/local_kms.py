@@ -328,6 +328,7 @@ def fault_for(action, key):
 REFUSALS = {
     "throttled": ("ThrottlingException", "injected", 400), "internal": ("KMSInternalException", "injected", 500),
     "denied": ("AccessDeniedException", "injected", 400), "down": ("ServiceUnavailable", "injected", 503),
+    "missing": ("NotFoundException", "injected", 400),
     "quota": ("LimitExceededException", "injected", 400), "expired": ("ExpiredTokenException", "injected", 400),
 }
 STS_REFUSALS = {

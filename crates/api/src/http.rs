@@ -414,12 +414,15 @@ fn log_cause(error: &Error, status: StatusCode) {
         source = cause.source();
     }
     let cause = causes.join(": ");
-    // What the caller's own account refuses is no failure of the vault's.
-    let theirs = matches!(error, Error::Cloud { fault, .. } if *fault != CloudFault::NoCredentials)
-        || matches!(error, Error::ProviderUnavailable { .. });
-    if status.is_server_error() && !theirs {
+    // What the caller's own account refuses, or a provider that was never there, is no failure of the vault's.
+    let refused = match error {
+        Error::Cloud { fault, .. } => fault.is_the_accounts(),
+        Error::ProviderUnavailable { .. } => true,
+        _ => false,
+    };
+    if status.is_server_error() && !refused {
         tracing::error!(%error, cause, "failed");
-    } else if !cause.is_empty() {
+    } else if refused || !cause.is_empty() {
         tracing::warn!(%error, cause, "refused");
     }
 }

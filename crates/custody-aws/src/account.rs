@@ -78,7 +78,7 @@ impl Account {
         let Some(turn) = self.doors.breakers.turn(key_id) else {
             return Err(Failed::new(CloudFault::Unavailable, call, "it has not answered for some calls"));
         };
-        let outcome = call::until(self.deadline, call, async { call::judge(call, answer.await) }).await;
+        let outcome = call::until(self.deadline, call, async { self.judge(call, answer.await) }).await;
         turn.report(outcome.as_ref().err().map(|failed| failed.fault));
         outcome
     }
@@ -93,6 +93,21 @@ impl Account {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let call = Call::of(action);
-        call::until(self.deadline, call, async { call::judge(call, answer.await) }).await
+        call::until(self.deadline, call, async { self.judge(call, answer.await) }).await
+    }
+
+    /// What the outcome of a call by the account's credentials means. Those of a role that are not accepted are fetched anew by the
+    /// next request: the role may have been made anew.
+    pub(crate) fn judge<T, E>(&self, call: Call<'_>, outcome: Result<T, SdkError<E>>) -> Result<T, Failed>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        call::judge(call, outcome).map_err(|failed| match &self.account.role {
+            Some(role) if failed.is_of_a_rejected_session() => {
+                self.doors.forget(role);
+                failed.of_fault(CloudFault::NotEntered)
+            }
+            _ => failed,
+        })
     }
 }

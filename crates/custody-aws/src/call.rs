@@ -100,6 +100,17 @@ impl Failed {
         self.code.as_deref() == Some(code)
     }
 
+    pub(crate) fn of_fault(self, fault: CloudFault) -> Self {
+        Self { fault, ..self }
+    }
+
+    /// Whether the credentials that came with a call were not, or no longer, accepted.
+    pub(crate) fn is_of_a_rejected_session(&self) -> bool {
+        const REJECTED: [&str; 4] =
+            ["UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException"];
+        self.fault == CloudFault::NoCredentials && REJECTED.iter().any(|code| self.is(code))
+    }
+
     /// A refusal by the security token service is one to let the vault in.
     pub(crate) fn at_the_door(mut self) -> Self {
         if self.fault == CloudFault::Denied {
@@ -127,8 +138,9 @@ where
     };
     let status = error.raw_response().map(|response| response.status().as_u16());
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
+    let credentials = of_credentials(&error);
     let fault = match &error {
-        _ if let Some(fault) = of_credentials(&error) => fault,
+        _ if let Some((fault, _)) = credentials => fault,
         SdkError::TimeoutError(_) => CloudFault::TimedOut,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => CloudFault::TimedOut,
         // It answered, and not in its own language.
@@ -148,17 +160,25 @@ where
         (None, _) => words(&error),
     };
     let failed = Failed::new(fault, call, format_args!("{said} (request {id})"));
-    Err(Failed { code, ..failed })
+    Err(match credentials {
+        // Nothing was sent.
+        Some((_, action)) => {
+            Failed { action: action.unwrap_or(failed.action), remains: Remains::Nothing, ..failed }
+        }
+        None => Failed { code, ..failed },
+    })
 }
 
-/// Where there were no credentials to call with: why the role's could not be had, or that the vault has none of its own.
-fn of_credentials(error: &(dyn Error + 'static)) -> Option<CloudFault> {
+/// Where there were no credentials to call with: why the role's could not be had and by which action, or that the vault has none of
+/// its own.
+fn of_credentials(error: &(dyn Error + 'static)) -> Option<(CloudFault, Option<&'static str>)> {
     let causes = || std::iter::successors(Some(error), |error| (*error).source());
     let of_role = causes().find_map(|cause| match cause.downcast_ref::<CustodyError>() {
-        Some(CustodyError::Cloud { fault, .. }) => Some(*fault),
+        Some(CustodyError::Cloud { fault, action, .. }) => Some((*fault, Some(*action))),
         _ => None,
     });
-    let none = || causes().any(<dyn Error>::is::<CredentialsError>).then_some(CloudFault::NoCredentials);
+    let none =
+        || causes().any(<dyn Error>::is::<CredentialsError>).then_some((CloudFault::NoCredentials, None));
     of_role.or_else(none)
 }
 

@@ -121,10 +121,16 @@ impl Doors {
                 Err(failed) => return Err(failed.into()),
             }
         }
-        // Asked anew, whatever is kept: the trust may have been withdrawn since.
-        let asked = self.assumed(account.key.region(), role.clone(), Some(settings.external_id.clone()));
-        call::until(deadline, ASSUME_ROLE, asked.assume()).await?;
+        // Asked anew, whatever is kept: the trust may have been withdrawn since, or the role been made anew.
+        self.forget(role);
+        call::until(deadline, ASSUME_ROLE, self.open(settings, Some(role), account.key.region())).await?;
         Ok(())
+    }
+
+    /// Keeps no credentials of a role any longer.
+    pub(crate) fn forget(&self, role: &RoleArn) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|way, _| way.role.as_ref().is_none_or(|(kept, _)| kept != role));
     }
 
     /// Refuses, without a role, a key of another account: it would wrap, and halves would be made in this process's own.

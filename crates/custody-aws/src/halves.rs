@@ -24,9 +24,9 @@ use vault::{
 
 use crate::{
     account::Account,
-    call::{self, Call, Failed},
+    call::{Call, Failed},
     kek::wrong,
-    sign::how,
+    sign::{self, how},
 };
 
 #[async_trait]
@@ -38,20 +38,32 @@ impl RemoteHalves for Account {
         key: &KeyId,
     ) -> Result<Deletion, CustodyError> {
         let kms = self.client_unhurried(key_id).await?;
-        if is_going(&kms, key_id, Some(key)).await? {
+        if self.is_going(&kms, key_id, Some(key)).await? {
             return Ok(Deletion::Scheduled);
         }
-        let marks = tags(&kms, key_id).await?;
+        let marks = self.tags(&kms, key_id).await?;
+        if marks.is_empty() && is_young(key) {
+            let call = Call::on("kms:ListResourceTags", key_id);
+            return Err(Failed::new(
+                CloudFault::Unavailable,
+                call,
+                "its tags may not be known everywhere yet",
+            )
+            .into());
+        }
         let marked = |name, value| marks.iter().any(|tag| tag.tag_key() == name && tag.tag_value() == value);
         if !marked(DEPLOYMENT, deployment.as_str()) || !marked(KEY, key.as_str()) {
             return Ok(Deletion::NotOurs);
         }
         let call = kms.schedule_key_deletion().key_id(key_id).pending_window_in_days(DAYS);
-        match call::judge(Call::on("kms:ScheduleKeyDeletion", key_id), call.send().await) {
+        match self.judge(Call::on("kms:ScheduleKeyDeletion", key_id), call.send().await) {
             Ok(_) => Ok(Deletion::Scheduled),
-            // A repeated call may find what the first one did, whose answer was lost.
-            Err(failed) if failed.is("KMSInvalidStateException") && is_going(&kms, key_id, None).await? => {
-                Ok(Deletion::Scheduled)
+            // A repeated call may find what the first one did, whose answer was lost; any other state passes.
+            Err(failed) if failed.is("KMSInvalidStateException") => {
+                if self.is_going(&kms, key_id, None).await? {
+                    return Ok(Deletion::Scheduled);
+                }
+                Err(failed.of_fault(CloudFault::Unavailable).into())
             }
             Err(failed) => Err(failed.into()),
         }
@@ -64,10 +76,10 @@ impl RemoteHalves for Account {
         let mut marker = None;
         loop {
             let page =
-                call::judge(Call::of("kms:ListKeys"), kms.list_keys().set_marker(marker).send().await)?;
+                self.judge(Call::of("kms:ListKeys"), kms.list_keys().set_marker(marker).send().await)?;
             for key in page.keys() {
                 let Some(arn) = key.key_arn() else { continue };
-                let marks = match tags(kms, arn).await {
+                let marks = match self.tags(kms, arn).await {
                     Ok(marks) => marks,
                     // Keys of others need not be shown to the vault.
                     Err(failed) if failed.is("AccessDeniedException") || failed.is("NotFoundException") => {
@@ -76,7 +88,15 @@ impl RemoteHalves for Account {
                     Err(failed) => return Err(failed.into()),
                 };
                 let value = |name| marks.iter().find(|tag| tag.tag_key() == name).map(Tag::tag_value);
-                if value(DEPLOYMENT) == Some(deployment.as_str()) && !is_going(kms, arn, None).await? {
+                if value(DEPLOYMENT) != Some(deployment.as_str()) {
+                    continue;
+                }
+                let going = match self.is_going(kms, arn, None).await {
+                    // Whoever wants it deleted is told.
+                    Err(failed) if failed.is("AccessDeniedException") => false,
+                    going => going?,
+                };
+                if !going {
                     found.push(MarkedHalf {
                         key_id: arn.to_owned(),
                         org: value(ORG).and_then(|org| org.parse().ok()),
@@ -96,7 +116,7 @@ impl RemoteHalves for Account {
         let (kind, with) = how(half);
         let call = self.client_of(key_id).await?.sign().key_id(key_id).dry_run(true);
         let call = call.message(Blob::new([0; 64])).message_type(kind).signing_algorithm(with);
-        match self.ask("kms:Sign", key_id, call.send()).await {
+        match patiently(sign::YOUNG_TRIES, || self.ask("kms:Sign", key_id, call.clone().send())).await {
             Err(failed) if failed.is("DryRunOperationException") => Ok(()),
             Err(failed) => Err(failed.into()),
             Ok(_) => Err(wrong(Call::on("kms:Sign", key_id), "it signed in a dry run").into()),
@@ -136,9 +156,15 @@ impl Account {
             .config_override(aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled()));
         // What was refused was not made; what was not answered, or not as it should have been, may have been.
         let refused = |failed: &Failed| {
-            let by_its_rules =
-                matches!(failed.fault, CloudFault::Denied | CloudFault::QuotaUsedUp | CloudFault::Throttled);
-            by_its_rules && failed.code.is_some()
+            failed.code.is_some()
+                && matches!(
+                    failed.fault,
+                    CloudFault::Denied
+                        | CloudFault::NotEntered
+                        | CloudFault::NoCredentials
+                        | CloudFault::QuotaUsedUp
+                        | CloudFault::Throttled
+                )
         };
         let made = match self.ask_account("kms:CreateKey", call.send()).await {
             Ok(made) => made,
@@ -221,28 +247,35 @@ pub(crate) async fn patiently<T, F: Future<Output = Result<T, Failed>>>(
     }
 }
 
-/// Whether a key is deleted, or about to be. One that is not found is taken for deleted only where the hybrid key is no longer as
-/// young as that it might not be known everywhere; where no hybrid key is named, it is old.
-async fn is_going(kms: &Client, key_id: &str, key: Option<&KeyId>) -> Result<bool, Failed> {
-    let described =
-        call::judge(Call::on("kms:DescribeKey", key_id), kms.describe_key().key_id(key_id).send().await);
-    let age = |key: &KeyId| Timestamp::now().as_millis().saturating_sub(key.made_at().as_millis());
-    match described {
-        Ok(described) => {
-            let state = described.key_metadata.and_then(|key| key.key_state);
-            Ok(matches!(state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion)))
+impl Account {
+    /// Whether a key is deleted, or about to be. One that is not found is taken for deleted only where the hybrid key is no longer as
+    /// young as that it might not be known everywhere; where no hybrid key is named, it is old.
+    async fn is_going(&self, kms: &Client, key_id: &str, key: Option<&KeyId>) -> Result<bool, Failed> {
+        let described =
+            self.judge(Call::on("kms:DescribeKey", key_id), kms.describe_key().key_id(key_id).send().await);
+        match described {
+            Ok(described) => {
+                let state = described.key_metadata.and_then(|key| key.key_state);
+                Ok(matches!(state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion)))
+            }
+            Err(failed) if failed.is("NotFoundException") => {
+                let young = key.is_some_and(is_young);
+                if young { Err(failed.of_fault(CloudFault::Unavailable)) } else { Ok(true) }
+            }
+            Err(failed) => Err(failed),
         }
-        Err(failed) if failed.is("NotFoundException") && key.is_none_or(|key| age(key) > YOUNG_MILLIS) => {
-            Ok(true)
-        }
-        Err(failed) => Err(failed),
+    }
+
+    async fn tags(&self, kms: &Client, key_id: &str) -> Result<Vec<Tag>, Failed> {
+        let call = Call::on("kms:ListResourceTags", key_id);
+        let answer = self.judge(call, kms.list_resource_tags().key_id(key_id).send().await)?;
+        Ok(answer.tags.unwrap_or_default())
     }
 }
 
-async fn tags(kms: &Client, key_id: &str) -> Result<Vec<Tag>, Failed> {
-    let call = Call::on("kms:ListResourceTags", key_id);
-    let answer = call::judge(call, kms.list_resource_tags().key_id(key_id).send().await)?;
-    Ok(answer.tags.unwrap_or_default())
+/// Whether a key is so young that not everybody at KMS may know of it and its tags.
+fn is_young(key: &KeyId) -> bool {
+    Timestamp::now().as_millis().saturating_sub(key.made_at().as_millis()) <= YOUNG_MILLIS
 }
 
 /// The public key without its SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), whose algorithm must be the spec's.

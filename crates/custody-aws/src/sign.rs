@@ -19,7 +19,7 @@ use vault::{
 use crate::{account::Account, call::Call, halves::patiently, kek::wrong};
 
 /// How often a key that is not found is asked again.
-const YOUNG_TRIES: u32 = 3;
+pub(crate) const YOUNG_TRIES: u32 = 3;
 
 #[async_trait]
 impl ClassicalSigner for Account {

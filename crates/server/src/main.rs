@@ -75,8 +75,8 @@ enum Command {
         #[command(flatten)]
         data: Data,
     },
-    /// Forget what an organisation's ended keys left in an account that is gone for good: what it refuses to delete keeps its
-    /// settings from being changed no more, and is printed
+    /// Have the vault forget the halves of an organisation's ended keys that an account which is gone for good refuses to delete, so
+    /// that the organisation's settings can be changed again; prints each
     GiveUp {
         /// `org_…`
         org: String,
@@ -280,6 +280,7 @@ async fn give_up(at: &Data, org: &str, single_org: bool) -> anyhow::Result<ExitC
     let org: OrgId = org.parse().with_context(|| format!("`{org}` names no organisation"))?;
     let data = at.open().await?;
     data.release()?;
+    data.store.org(&org).await?.with_context(|| format!("there is no organisation {org}"))?;
     let mut custody = Custody::clone(&data.custody);
     custody.clouds = server::clouds::at_hand(single_org).await;
     let request = reconcile_keys::Request { now: Timestamp::now(), survey: false, give_up: Some(org) };

@@ -109,7 +109,7 @@ impl<'a> Accounts<'a> {
     pub(crate) async fn withdraw(&self, org: &OrgId, key: &KeyId, left: &[Leftover]) {
         let Some(intents) = self.intents else { return };
         if let Err(error) = intents.withdraw(org, key, left).await {
-            tracing::warn!(%key, %error, "a creation that failed is cleaned up after in an hour");
+            tracing::warn!(%key, %error, "a creation that failed may have left something at a cloud; it is looked for in an hour");
         }
     }
 

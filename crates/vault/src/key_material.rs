@@ -64,11 +64,17 @@ pub(crate) async fn generate(
 
     let id = KeyId::generate(blueprint.now)?;
     let clouds = blueprint.clouds();
-    if !clouds.is_empty() {
-        let (org, key) = (blueprint.org.clone(), id.clone());
-        accounts.intend(&Intent { org, key, clouds, since: blueprint.now }).await?;
-    }
     let subject = Subject { org: blueprint.org, key: &id };
+    let intended = !clouds.is_empty();
+    if intended {
+        let (org, key) = (blueprint.org.clone(), id.clone());
+        let intent = accounts.intend(&Intent { org, key, clouds, since: blueprint.now }).await;
+        if matches!(intent, Err(Error::StoreUnavailable { .. })) {
+            // It may have been written all the same.
+            accounts.withdraw(subject.org, subject.key, &[]).await;
+        }
+        intent?;
+    }
     let (classical, pq) = join(
         classical_holder.generate(subject, blueprint.algorithm.classical()),
         pq_holder.generate(subject, blueprint.algorithm.pq()),
@@ -83,7 +89,9 @@ pub(crate) async fn generate(
     match record.await {
         Ok(made) => Ok(made),
         Err(error) => {
-            give_up(accounts, subject, remains).await;
+            if intended {
+                give_up(accounts, subject, remains).await;
+            }
             Err(error)
         }
     }
@@ -181,6 +189,9 @@ async fn give_up(
 
 /// Ends the creation of a key that was made and is not to be stored.
 pub(crate) async fn discard(accounts: &Accounts<'_>, record: &KeyRecord) {
+    if !record.needs_a_cloud() {
+        return;
+    }
     let left = Leftover::of(&record.org, &record.id, record.classical.clone(), record.pq.clone());
     accounts.withdraw(&record.org, &record.id, &left).await;
 }

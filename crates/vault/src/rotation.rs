@@ -8,7 +8,7 @@ use crate::{
     events::Scene,
     id::EventId,
     key_material::{self, Blueprint, Unstored},
-    providers::{KekProvider, KeyProvider, PqProvider},
+    providers::{KekProvider, KeyProvider, PqProvider, check_combination},
     store::{KeyKind, KeyRecord, Rotation, SealedHalves, SealedRecord, SuccessionRecord},
 };
 
@@ -46,6 +46,7 @@ pub(crate) async fn prepare(
         now,
     };
     // The old key first: where it is not to be trusted, or could not vouch, nothing new is made.
+    check_combination(blueprint.algorithm, blueprint.classical, blueprint.pq)?;
     key_material::would_sign(accounts, sealed, predecessor).await?;
     let (key, halves) = key_material::generate(accounts, blueprint).await?;
     match vouched(accounts, sealed, predecessor, (&key, &halves), actor, now).await {

@@ -227,6 +227,20 @@ pub enum CloudFault {
 }
 
 impl CloudFault {
+    /// Whether whoever runs the account, or names it, can mend it; else it is the cloud's or the vault's.
+    #[must_use]
+    pub const fn is_the_accounts(self) -> bool {
+        match self {
+            Self::NotEntered
+            | Self::OpenDoor
+            | Self::NoRole
+            | Self::Denied
+            | Self::QuotaUsedUp
+            | Self::Throttled => true,
+            Self::NoCredentials | Self::TimedOut | Self::Unavailable | Self::WrongAnswer => false,
+        }
+    }
+
     /// Its code in the API.
     #[must_use]
     pub const fn code(self) -> &'static str {

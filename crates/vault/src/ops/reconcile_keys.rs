@@ -41,6 +41,7 @@ pub struct Request {
     /// Whether to look through every account for halves that nothing here knows of. It costs a call for each key of an account.
     pub survey: bool,
     /// An organisation whose account is gone for good, or lets the vault in no more: what it refuses to have deleted is forgotten.
+    /// Nothing is done for any other.
     pub give_up: Option<OrgId>,
 }
 
@@ -53,7 +54,8 @@ pub struct Response {
     pub not_ours: Vec<String>,
     /// Halves with the deployment's mark that nothing here knows of, and that were left alone.
     pub strays: Vec<String>,
-    /// Halves that an account which was given up refused to delete: nothing here knows of them any more.
+    /// What an account that was given up refused to delete, and nothing here knows of any more: halves, and keys whose creation died
+    /// there and may have left some.
     pub given_up: Vec<String>,
     /// How much could not be done, and is tried again the next time.
     pub failed: u64,
@@ -77,10 +79,14 @@ pub async fn reconcile_keys(ports: &Ports, request: Request) -> Result<Response,
 }
 
 impl Request {
-    /// Whether a failure is a refusal of an account that is given up.
-    fn gives_up(&self, org: &OrgId, error: &Error) -> bool {
+    fn is_about(&self, org: &OrgId) -> bool {
+        self.give_up.as_ref().is_none_or(|given_up| given_up == org)
+    }
+
+    /// Whether a failure is a refusal of an account that is given up. Silence is none.
+    fn gives_up(&self, error: &Error) -> bool {
         let refused = |fault: &CloudFault| matches!(fault, CloudFault::NotEntered | CloudFault::Denied);
-        self.give_up.as_ref() == Some(org) && matches!(error, Error::Cloud { fault, .. } if refused(fault))
+        self.give_up.is_some() && matches!(error, Error::Cloud { fault, .. } if refused(fault))
     }
 }
 
@@ -96,7 +102,7 @@ async fn empty_outbox(
         let Some(last) = page.last().cloned() else {
             return Ok(());
         };
-        for leftover in &page {
+        for leftover in page.iter().filter(|leftover| request.is_about(&leftover.org)) {
             let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &leftover.org);
             match delete(&accounts, leftover.cloud, &leftover.key_id, mark, &leftover.key).await {
                 Ok(Deletion::Scheduled) => {
@@ -108,10 +114,9 @@ async fn empty_outbox(
                     ports.rows.settle(leftover).await?;
                     done.not_ours.push(leftover.key_id.clone());
                 }
-                Err(error) if request.gives_up(&leftover.org, &error) => {
-                    tracing::warn!(key = %leftover.key, half = leftover.key_id, %error, "a half is given up");
+                Err(error) if request.gives_up(&error) => {
                     ports.rows.settle(leftover).await?;
-                    done.given_up.push(leftover.key_id.clone());
+                    given_up(leftover.key_id.clone(), &error, done);
                 }
                 Err(error) => failed(&leftover.key, &error, done),
             }
@@ -130,48 +135,61 @@ async fn end_creations(
     for intent in ports.rows.intents(usize::MAX).await? {
         let age = request.now.as_millis().saturating_sub(intent.since.as_millis());
         // The creation could not finish after this, however late its call to the store comes.
-        if age > OVERDUE_MILLIS && ports.rows.abandon(&intent).await? {
+        if age > OVERDUE_MILLIS && request.is_about(&intent.org) && ports.rows.abandon(&intent).await? {
             overdue.entry(intent.org.clone()).or_default().push(intent);
         }
     }
-    for (org, intents) in overdue {
-        match end_creations_of(ports, mark, &org, &intents, done).await {
-            Err(error) if !request.gives_up(&org, &error) => {
-                failed(&org, &error, done);
-                continue;
-            }
-            Err(error) => tracing::warn!(%org, %error, "what creations may have left is given up"),
-            Ok(()) => {}
-        }
-        for intent in &intents {
+    for intents in overdue.into_values() {
+        let pending = end_creations_of(ports, mark, request, &intents, done).await;
+        for intent in intents.iter().filter(|intent| !pending.contains(&intent.key)) {
             ports.rows.forget_intent(intent).await?;
         }
     }
     Ok(())
 }
 
-/// Each account is looked through once, however many creations it saw the end of.
+/// Deletes what an organisation's unfinished creations left, and says of which of them something still is. Each account is looked
+/// through once, however many creations it saw the end of.
 async fn end_creations_of(
     ports: &Ports,
     mark: &DeploymentId,
-    org: &OrgId,
+    request: &Request,
     intents: &[Intent],
     done: &mut Response,
-) -> Result<(), Error> {
+) -> BTreeSet<KeyId> {
+    let mut pending = BTreeSet::new();
+    let Some(org) = intents.first().map(|intent| &intent.org) else { return pending };
     let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), org);
     let clouds: BTreeSet<CloudName> = intents.iter().flat_map(|intent| intent.clouds.clone()).collect();
     for cloud in clouds {
-        for half in accounts.enter(cloud).await?.halves.marked(mark).await? {
-            let unfinished = intents.iter().find(|intent| half.key.as_ref() == Some(&intent.key));
-            if let (Some(intent), true) = (unfinished, half.org.as_ref() == Some(org)) {
-                let deletion = delete(&accounts, cloud, &half.key_id, mark, &intent.key).await?;
-                if deletion == Deletion::Scheduled {
-                    done.deleted.push(half.key_id);
+        let here = || intents.iter().filter(|intent| intent.clouds.contains(&cloud));
+        let found = async { Ok(accounts.enter(cloud).await?.halves.marked(mark).await?) };
+        let halves = match found.await {
+            Ok(halves) => halves,
+            Err(error) if request.gives_up(&error) => {
+                here().for_each(|intent| given_up(intent.key.to_string(), &error, done));
+                continue;
+            }
+            Err(error) => {
+                failed(org, &error, done);
+                pending.extend(here().map(|intent| intent.key.clone()));
+                continue;
+            }
+        };
+        for half in halves.into_iter().filter(|half| half.org.as_ref() == Some(org)) {
+            let Some(intent) = here().find(|intent| half.key.as_ref() == Some(&intent.key)) else { continue };
+            match delete(&accounts, cloud, &half.key_id, mark, &intent.key).await {
+                Ok(Deletion::Scheduled) => done.deleted.push(half.key_id),
+                Ok(Deletion::NotOurs) => {}
+                Err(error) if request.gives_up(&error) => given_up(half.key_id, &error, done),
+                Err(error) => {
+                    failed(&intent.key, &error, done);
+                    pending.insert(intent.key.clone());
                 }
             }
         }
     }
-    Ok(())
+    pending
 }
 
 async fn delete(
@@ -271,13 +289,18 @@ async fn find_strays(
 
 fn failed(what: &impl std::fmt::Display, error: &Error, done: &mut Response) {
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    let sentence = "cleaning up at a cloud failed; it is tried again";
     match error {
-        // Whoever runs the account can mend that.
-        Error::Cloud { .. } | Error::NoAccount { .. } => tracing::warn!(of = %what, %error, cause, sentence),
-        _ => tracing::error!(of = %what, %error, cause, sentence),
+        Error::Cloud { fault, .. } if fault.is_the_accounts() => {
+            tracing::warn!(of = %what, %error, cause, "cleaning up at a cloud failed; it is tried again");
+        }
+        _ => tracing::error!(of = %what, %error, cause, "cleaning up at a cloud failed; it is tried again"),
     }
     done.failed += 1;
+}
+
+fn given_up(what: String, error: &Error, done: &mut Response) {
+    tracing::warn!(what, %error, "given up: whatever of it is there stays there");
+    done.given_up.push(what);
 }
 
 /// How long a creation may take, by far.

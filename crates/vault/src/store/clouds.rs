@@ -73,15 +73,17 @@ pub enum Clearing {
 pub enum Dependent {
     /// It is being made, or its creation failed and may have left something that is to be found and deleted.
     #[error(
-        "{0} is being made by these settings: try again when it is; where its creation failed, the vault looks after an hour for what it left"
+        "{0} is being made by these settings: try again when it is made; where its creation died, the vault looks after an hour for what it left"
     )]
     Making(KeyId),
     /// It is active.
-    #[error("{0} is active and rests on these settings: rotate it to other providers first, or revoke it")]
+    #[error(
+        "{0} is active and rests on these settings: rotate it to other providers while the account still lets it sign, or revoke it"
+    )]
     Active(KeyId),
     /// It ended, or was never finished, and a half of it is still to be deleted.
     #[error(
-        "a half of {0}, which signs no more, is still to be deleted by these settings: the vault does so within minutes, as soon as the account lets it"
+        "a half of {0}, which signs no more, is still to be deleted by these settings: the vault tries until the account lets it; of an account that is gone its operator can have it give up"
     )]
     Leaving(KeyId),
 }
