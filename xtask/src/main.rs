@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a command that tells what it does")]
 
 mod bench;
+mod infra;
 mod npm;
 mod setup;
 mod stages;
@@ -46,6 +47,8 @@ enum Command {
     Reproducible,
     /// Write docs/openapi.json anew
     Openapi,
+    /// Check the Terraform: its form, that it is valid, and what its plans come to
+    Infra,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -66,5 +69,6 @@ fn main() -> anyhow::Result<()> {
         Command::Npm => npm::build(&sh),
         Command::Reproducible => npm::reproducible(&sh),
         Command::Openapi => stages::openapi(&sh),
+        Command::Infra => infra::check(&sh),
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use xshell::{Shell, cmd};
 
 use crate::{
-    npm,
+    infra, npm,
     setup::{self, Wasm},
 };
 
@@ -24,6 +24,7 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
         cmd!(sh, "cargo fetch --locked --quiet").run()?;
         npm::install(sh)
     })?;
+    stages.run("infrastructure", || infra::check(sh))?;
     stages.run("format", || Ok(cmd!(sh, "cargo fmt --all --check").run()?))?;
     stages.run("lints", || {
         Ok(cmd!(

@@ -1,0 +1,46 @@
+variable "region" {
+  description = "The AWS region, for example `eu-central-1`."
+  type        = string
+}
+
+variable "name" {
+  description = "The deployment's name."
+  type        = string
+  default     = "vault"
+}
+
+variable "architecture" {
+  description = "What `cargo xtask package` built for: `arm64` or `x86_64`."
+  type        = string
+  default     = "arm64"
+}
+
+variable "signing_kek_ciphertext" {
+  description = "What `terraform output -raw make_ciphertext_command`, run, printed."
+  type        = string
+  default     = ""
+}
+
+variable "signing_kek_previous_ciphertext" {
+  description = "The one before, while keys are moved."
+  type        = string
+  default     = null
+}
+
+variable "customer_role_arns" {
+  description = "The roles by which the vault may enter customers' accounts."
+  type        = list(string)
+  default     = []
+}
+
+variable "deletion_protection" {
+  description = "Whether tables refuse to be deleted."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_topic_arns" {
+  description = "Whom alarms tell: SNS topics."
+  type        = list(string)
+  default     = []
+}
