@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-/// Checks the form of all modules, that each is valid, and runs their tests.
+use crate::setup;
+
+/// Checks the form of all modules, that each is valid, runs their tests, and has checkov look for what is known to go wrong.
 pub(crate) fn check(sh: &Shell) -> anyhow::Result<()> {
     if cmd!(sh, "terraform version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
         bail!(
@@ -27,7 +29,9 @@ pub(crate) fn check(sh: &Shell) -> anyhow::Result<()> {
             cmd!(sh, "terraform test -no-color").run().with_context(|| folder.display().to_string())?;
         }
     }
-    Ok(())
+    let checkov = setup::checkov(sh)?;
+    Ok(cmd!(sh, "{checkov} --directory infra --framework terraform --compact --quiet --skip-download")
+        .run()?)
 }
 
 /// Every module, and every stack that calls them.

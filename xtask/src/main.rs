@@ -4,6 +4,7 @@
 mod bench;
 mod infra;
 mod npm;
+mod package;
 mod setup;
 mod stages;
 mod up;
@@ -47,6 +48,8 @@ enum Command {
     Reproducible,
     /// Write docs/openapi.json anew
     Openapi,
+    /// Build and pack every Lambda
+    Package(package::Args),
     /// Check the Terraform: its form, that it is valid, and what its plans come to
     Infra,
 }
@@ -69,6 +72,7 @@ fn main() -> anyhow::Result<()> {
         Command::Npm => npm::build(&sh),
         Command::Reproducible => npm::reproducible(&sh),
         Command::Openapi => stages::openapi(&sh),
+        Command::Package(args) => package::run(&sh, &args),
         Command::Infra => infra::check(&sh),
     }
 }

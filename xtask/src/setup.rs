@@ -141,10 +141,47 @@ pub(crate) fn dynoxide(sh: &Shell) -> anyhow::Result<()> {
     Ok(install.args(["--root".as_ref(), tools.as_os_str()]).run()?)
 }
 
+/// cargo-lambda with its linker: where its programs are.
+pub(crate) fn cargo_lambda(sh: &Shell) -> anyhow::Result<PathBuf> {
+    python_tool(
+        sh,
+        "lambda",
+        &format!("cargo-lambda=={CARGO_LAMBDA}"),
+        "cargo-lambda, which builds for AWS's Linux",
+    )
+}
+
+/// checkov, in an environment of its own in `target/tools`.
+pub(crate) fn checkov(sh: &Shell) -> anyhow::Result<PathBuf> {
+    let program = format!("checkov=={CHECKOV}");
+    Ok(python_tool(sh, "checkov", &program, "checkov, which knows what goes wrong with Terraform")?
+        .join("checkov"))
+}
+
+/// A program of Python's in an environment of its own in `target/tools`: where its programs are.
+fn python_tool(sh: &Shell, name: &str, package: &str, what: &str) -> anyhow::Result<PathBuf> {
+    let tools = sh.current_dir().join("target/tools").join(name);
+    if sh.read_file(tools.join("installed")).is_ok_and(|installed| installed == package) {
+        return Ok(tools.join("bin"));
+    }
+    println!("setting up {what}: {package}, in target/tools/{name}");
+    apt_unless(sh, "python3", "python3 python3-venv", "Python")?;
+    sh.remove_path(&tools)?;
+    cmd!(sh, "python3 -m venv {tools}").run()?;
+    let pip = tools.join("bin/pip");
+    cmd!(sh, "{pip} install --quiet --disable-pip-version-check {package}").run()?;
+    sh.write_file(tools.join("installed"), package)?;
+    Ok(tools.join("bin"))
+}
+
 /// The oldest Node that all the packages' tools run on.
 const NODE: (u32, u32) = (20, 19);
 
 const DYNOXIDE: &str = "3.2.0";
+
+const CARGO_LAMBDA: &str = "1.9.2";
+
+const CHECKOV: &str = "3.3.30";
 
 const CARGO_DENY: &str = "0.20.2";
 
