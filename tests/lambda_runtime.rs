@@ -20,7 +20,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
-use crate::{in_process::Vault, server_process::binary};
+use crate::{in_process::Vault, python::root, server_process::binary};
 
 /// One function's environment: a Runtime API on a port of its own, and the function as its process.
 pub(crate) struct Lambda {
@@ -41,9 +41,13 @@ struct RuntimeApi {
 impl Lambda {
     pub(crate) async fn start(name: &str, vault: &Vault) -> Self {
         let mut variables = vault.variables();
-        if ["read-ledger", "key-lineage", "receipt"].contains(&name) {
-            // What makes evidence holds no key, and so nothing to open one with.
+        let permissions = std::fs::read_to_string(root().join("docs/aws-permissions.json")).unwrap();
+        let permissions: Value = serde_json::from_str(&permissions).unwrap();
+        if permissions[name]["signing-kek"].is_null() {
+            // What may not open the key-encryption key is not handed one either.
             variables.retain(|(name, _)| *name != "POSTQ_SIGNING_KEK");
+        }
+        if ["read-ledger", "key-lineage", "receipt"].contains(&name) {
             let sealer = Self::start_with("seal-ledger", &vault.variables()).await;
             variables.push(("AWS_ENDPOINT_URL_LAMBDA", invoke_api(sealer).await));
             variables.push(("POSTQ_SEAL_FUNCTION", "seal-ledger".to_owned()));

@@ -34,7 +34,11 @@ use vault::{
 use zeroize::Zeroizing;
 
 pub use crate::wiring_error::WiringError;
-use crate::{sealing::InvokedSealer, workers::SequenceEvents, wrapped_kek::WrappedKeks};
+use crate::{
+    sealing::InvokedSealer,
+    workers::SequenceEvents,
+    wrapped_kek::{NoKek, WrappedKeks},
+};
 
 /// `health`
 ///
@@ -357,7 +361,8 @@ pub async fn reconcile_keys() -> Result<reconcile_keys::Ports, WiringError> {
         settings: store.clone(),
         keys: store.clone(),
         rows: store,
-        custody: custody_with_clouds().await?,
+        // It deletes at clouds, and opens nothing here.
+        custody: with_clouds(&custody_local::custody(EnvKek::opened_on_first_use(Box::new(NoKek)))).await?,
     })
 }
 
@@ -435,12 +440,16 @@ async fn aws() -> SdkConfig {
 }
 
 async fn custody_with_clouds() -> Result<Arc<Custody>, WiringError> {
+    with_clouds(custody().await?.as_ref()).await
+}
+
+async fn with_clouds(here: &Custody) -> Result<Arc<Custody>, WiringError> {
     let own = match variable("POSTQ_SINGLE_ORG").as_ref().map(|value| value.as_str()) {
         Some("true") => OwnIdentity::SingleOrganisation,
         Some("false" | "") | None => OwnIdentity::Never,
         Some(_) => return Err(WiringError::SingleOrg),
     };
-    let mut custody = Custody::clone(custody().await?.as_ref());
+    let mut custody = here.clone();
     custody.clouds.push(Arc::new(AwsCloud::new(&aws().await, own)));
     Ok(Arc::new(custody))
 }
