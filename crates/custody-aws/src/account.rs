@@ -104,7 +104,7 @@ impl Account {
     {
         call::judge(call, outcome).map_err(|failed| match &self.account.role {
             Some(role) if failed.is_of_a_rejected_session() => {
-                self.doors.forget(role);
+                self.doors.forget(role, &self.settings.external_id);
                 failed.of_fault(CloudFault::NotEntered)
             }
             _ => failed,

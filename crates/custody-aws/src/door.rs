@@ -122,15 +122,17 @@ impl Doors {
             }
         }
         // Asked anew, whatever is kept: the trust may have been withdrawn since, or the role been made anew.
-        self.forget(role);
+        self.forget(role, &settings.external_id);
         call::until(deadline, ASSUME_ROLE, self.open(settings, Some(role), account.key.region())).await?;
         Ok(())
     }
 
-    /// Keeps no credentials of a role any longer.
-    pub(crate) fn forget(&self, role: &RoleArn) {
+    /// Keeps no credentials any longer that a role gave under an external id. Whoever else names the role keeps theirs.
+    pub(crate) fn forget(&self, role: &RoleArn, external_id: &str) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.retain(|way, _| way.role.as_ref().is_none_or(|(kept, _)| kept != role));
+        clients.retain(|way, _| {
+            way.role.as_ref().is_none_or(|(kept, id)| (kept, id.as_str()) != (role, external_id))
+        });
     }
 
     /// Refuses, without a role, a key of another account: it would wrap, and halves would be made in this process's own.

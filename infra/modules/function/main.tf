@@ -193,27 +193,16 @@ resource "aws_lambda_function" "this" {
   depends_on = [aws_iam_role_policy.this]
 }
 
-resource "aws_cloudwatch_metric_alarm" "errors" {
-  alarm_name          = "${local.name}-errors"
-  alarm_description   = "${local.name} ended without an answer: see its log."
-  namespace           = "AWS/Lambda"
-  metric_name         = "Errors"
-  dimensions          = { FunctionName = aws_lambda_function.this.function_name }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 0
-  comparison_operator = "GreaterThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_topic_arns
-  tags                = var.tags
-}
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = {
+    errors    = { metric = "Errors", what = "ended without an answer: see its log" }
+    throttles = { metric = "Throttles", what = "was called more often at a time than it may run" }
+  }
 
-resource "aws_cloudwatch_metric_alarm" "throttles" {
-  alarm_name          = "${local.name}-throttles"
-  alarm_description   = "${local.name} was called more often at a time than it may run."
+  alarm_name          = "${local.name}-${each.key}"
+  alarm_description   = "${local.name} ${each.value.what}."
   namespace           = "AWS/Lambda"
-  metric_name         = "Throttles"
+  metric_name         = each.value.metric
   dimensions          = { FunctionName = aws_lambda_function.this.function_name }
   statistic           = "Sum"
   period              = 300

@@ -7,20 +7,27 @@ locals {
 
   # What the functions' logs tell, as metrics. Each line is an object of JSON; `code` is the answer's, as docs/api.md lists them.
   counted = {
-    KmsDenied       = { codes = ["kms_denied", "credentials_unavailable", "kek_unavailable"], what = "KMS, or a customer's account, refused" }
-    StoreRefused    = { codes = ["store_unavailable", "store_restored"], what = "DynamoDB did not answer, or tables were put back to an earlier hour" }
-    KeyIntegrity    = { codes = ["key_integrity"], what = "a stored record is not one that the vault wrote" }
-    CleaningUpFails = { codes = [], what = "halves that are to be deleted are still there" }
+    KmsDenied = {
+      pattern = "{ $.code = \"kms_denied\" || $.code = \"credentials_unavailable\" || $.code = \"kek_unavailable\" }"
+      what    = "KMS, or a customer's account, refused"
+    }
+    StoreRefused = {
+      pattern = "{ $.code = \"store_unavailable\" || $.code = \"store_restored\" }"
+      what    = "DynamoDB did not answer, or tables were put back to an earlier hour"
+    }
+    KeyIntegrity = {
+      pattern = "{ $.code = \"key_integrity\" }"
+      what    = "a stored record is not one that the vault wrote"
+    }
+    CleaningUpFails = {
+      pattern = "{ $.message = \"cleaning up at a cloud failed*\" }"
+      what    = "halves that are to be deleted are still there"
+    }
   }
-
-  patterns = merge(
-    { for metric, counted in local.counted : metric => "{ ${join(" || ", [for code in counted.codes : "$.code = \"${code}\""])} }" if length(counted.codes) > 0 },
-    { CleaningUpFails = "{ $.message = \"cleaning up at a cloud failed*\" }" },
-  )
 
   filters = merge([
     for metric, counted in local.counted : {
-      for operation, group in var.log_groups : "${metric}-${operation}" => { metric = metric, pattern = local.patterns[metric], group = group }
+      for operation, group in var.log_groups : "${metric}-${operation}" => { metric = metric, pattern = counted.pattern, group = group }
     }
   ]...)
 }

@@ -90,9 +90,11 @@ impl Check {
             Err(error) => error,
         };
         let (code, detail) = match &error {
-            // How the vault looks for its own credentials is its operator's affair.
-            Error::Cloud { fault: CloudFault::NoCredentials, .. } => (CloudFault::NoCredentials.code(), None),
-            Error::Cloud { fault, source, .. } => (fault.code(), Some(source.to_string())),
+            Error::Cloud { fault, source, .. } => {
+                // How the vault looks for its own credentials is its operator's affair.
+                let shown = *fault != CloudFault::NoCredentials;
+                (fault.code(), shown.then(|| source.to_string()))
+            }
             Error::SettingsInUse { .. } => ("settings_in_use", None),
             _ => return Err(error),
         };
