@@ -90,6 +90,15 @@ async fn observed() -> Permissions {
     };
     rotate_ledger_key::rotate_ledger_key(&ports, &made.org).await.unwrap();
     w.note("rotate-ledger-key");
+    // Evidence then tells of the line of ledger keys as well.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    w.stir().await;
+    seal_ledger::seal_all(&server::seal_ports(&w.store(), &w.custody())).await.unwrap();
+    w.note("seal-ledger");
+    w.call_stirred("read-ledger", "GET", "/v1/ledger/bundle", Value::Null).await;
+    w.call_stirred("read-ledger", "GET", "/v1/ledger/bundle?since=1&limit=3", Value::Null).await;
+    w.call_stirred("receipt", "GET", &format!("/v1/receipts/{event}"), Value::Null).await;
+    w.call_stirred("key-lineage", "GET", &format!("/v1/hybrid-keys/{id}/lineage"), Value::Null).await;
     w.stir().await;
     w.store().waiting(10).await.unwrap();
     server::sequencer(&w.store()).sequence(&made.org).await.unwrap();
@@ -245,6 +254,11 @@ async fn give_up(w: &Watched, org: &OrgId) {
         panic!("no lease");
     };
     w.store().release(&lease).await.unwrap();
+}
+
+/// What each operation does, as it is written down.
+pub(crate) fn written() -> Permissions {
+    serde_json::from_str(&std::fs::read_to_string(root().join("docs/aws-permissions.json")).unwrap()).unwrap()
 }
 
 fn rows(permissions: &Permissions) -> String {

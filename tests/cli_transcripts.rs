@@ -184,7 +184,8 @@ impl<'a> Session<'a> {
         }
         let home = self.home.to_str().unwrap();
         for (prefix, text) in [("", stdout), ("! ", stderr)] {
-            for line in text.replace(home, "~").lines() {
+            let text = text.replace(home, "~").replace(&self.server.address, ADDRESS);
+            for line in text.lines() {
                 writeln!(out, "{prefix}{}", self.names.replace(line)).unwrap();
             }
         }
@@ -198,6 +199,9 @@ impl<'a> Session<'a> {
 /// What differs from run to run, by kind, each numbered by its first appearance.
 #[derive(Default)]
 struct Names(BTreeMap<&'static str, Vec<String>>);
+
+/// What a server's address is numbered as; a deployment's may be longer.
+const ADDRESS: &str = "http://127.0.0.1:0";
 
 /// Kinds, the most particular first.
 const KINDS: [(&str, &str); 14] = [

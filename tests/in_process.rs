@@ -23,7 +23,10 @@ use vault::{
     store::{EntryFilter, Store},
 };
 
-use crate::local_dynamodb::{Faults, LocalDynamoDb};
+use crate::{
+    local_cloud::LocalCloud,
+    local_dynamodb::{Faults, LocalDynamoDb},
+};
 
 /// A vault of two organisations.
 pub(crate) struct Vault {
@@ -42,13 +45,41 @@ pub(crate) struct Vault {
 
 /// Where the store's bytes are.
 enum Bed {
-    File { path: PathBuf, _dir: tempfile::TempDir },
-    Tables { local: LocalDynamoDb, store: DynamoStore },
+    File {
+        path: PathBuf,
+        _dir: tempfile::TempDir,
+    },
+    Tables {
+        local: LocalDynamoDb,
+        store: DynamoStore,
+    },
+    /// A deployment, which other tests use at the same time.
+    Cloud,
 }
 
 impl Vault {
     pub(crate) async fn new() -> Self {
-        Self::over(|store| store).await
+        match LocalCloud::named() {
+            Some(cloud) => Self::deployed(&cloud).await,
+            None => Self::over(|store| store).await,
+        }
+    }
+
+    /// The same where `cargo xtask` has put a deployment: its API, over its tables.
+    async fn deployed(cloud: &LocalCloud) -> Self {
+        let kek = cloud.kek().await;
+        let (first, second) = (cloud.organisation("first"), cloud.organisation("second"));
+        Self {
+            app: cloud.app(),
+            store: Arc::new(cloud.store()),
+            custody: custody(&kek),
+            org: first.0.parse().unwrap(),
+            token: first.1,
+            other_org: second.0.parse().unwrap(),
+            other_token: second.1,
+            kek,
+            bed: Bed::Cloud,
+        }
     }
 
     /// The same vault with another custody behind its routes.
@@ -221,6 +252,7 @@ impl Vault {
                 self.database().execute("UPDATE replies SET lease_until = 0", []).unwrap();
             }
             Bed::Tables { local, store } => local.end_leases(store).await,
+            Bed::Cloud => panic!("a deployment's leases are not this test's alone"),
         }
     }
 

@@ -10,6 +10,8 @@ use std::{
 use serde_json::{Value, json};
 use ureq::{Agent, http::Response};
 
+use crate::local_cloud::LocalCloud;
+
 /// A binary that the build puts beside this test.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
@@ -26,12 +28,9 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// A server on a port of its own, killed when dropped.
+/// A server on a port of its own, killed when dropped; or a deployment, where `cargo xtask` has put one.
 pub(crate) struct Server {
-    child: Child,
-    log: Option<JoinHandle<String>>,
-    /// Kept open, as a terminal is.
-    output: BufReader<ChildStdout>,
+    process: Option<Process>,
     pub(crate) address: String,
     /// The first token, where this start made one.
     pub(crate) token: String,
@@ -39,9 +38,22 @@ pub(crate) struct Server {
     agent: Agent,
 }
 
+struct Process {
+    child: Child,
+    log: Option<JoinHandle<String>>,
+    /// Kept open, as a terminal is.
+    output: BufReader<ChildStdout>,
+}
+
 impl Server {
     /// Starts over a data directory with nothing but these variables.
     pub(crate) fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
+        if let Some(cloud) = LocalCloud::named() {
+            assert!(variables.is_empty(), "a deployment is not started with {variables:?}");
+            let (_, token) = cloud.organisation("My organisation");
+            let address = cloud.address;
+            return Self { process: None, address, token, stdout: String::new(), agent: agent() };
+        }
         let mut command = serve(data, variables);
         let mut child = command.spawn().unwrap();
         let mut log = child.stderr.take().unwrap();
@@ -50,20 +62,18 @@ impl Server {
             log.read_to_string(&mut text).unwrap();
             text
         });
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let output = BufReader::new(child.stdout.take().unwrap());
         let mut server = Self {
-            log: Some(log),
-            output: stdout,
+            process: Some(Process { child, log: Some(log), output }),
             address: String::new(),
             token: String::new(),
             stdout: String::new(),
             agent: agent(),
-            child,
         };
         // It listens before it prints, so that the first call finds it.
         while server.token.is_empty() {
             let mut line = String::new();
-            if server.output.read_line(&mut line).unwrap() == 0 {
+            if server.process.as_mut().unwrap().output.read_line(&mut line).unwrap() == 0 {
                 panic!("the server ended: {}", server.stop().1);
             }
             if let Some(address) = line.strip_prefix("address") {
@@ -100,15 +110,16 @@ impl Server {
 
     /// Asks it to stop, and gives its exit code and its log.
     pub(crate) fn stop(&mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
+        let process = self.process.as_mut().expect("a deployment is not stopped by a test");
+        let pid = process.child.id().to_string();
         // The shell's own `kill`, which every machine has.
         Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
-        let code = self.child.wait().unwrap().code();
-        (code, self.log.take().map(|log| log.join().unwrap()).unwrap_or_default())
+        let code = process.child.wait().unwrap().code();
+        (code, process.log.take().map(|log| log.join().unwrap()).unwrap_or_default())
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended already, which is what is wanted.
         let _ = self.child.kill();

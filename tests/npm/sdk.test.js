@@ -12,7 +12,7 @@ import { inspect, promisify } from "node:util";
 import * as sdk from "@postq/sdk";
 import * as offline from "@postq/sdk/offline";
 import { inTab } from "./lib/runtimes.js";
-import { startVault } from "./lib/vault.js";
+import { deployment, startVault } from "./lib/vault.js";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -25,10 +25,12 @@ describe("against the real server", () => {
   let postq;
   let shown = "";
   const page = createServer((_, response) => response.writeHead(200, { "content-type": "text/html" }).end(shown));
-  const origin = () => `http://127.0.0.1:${page.address().port}`;
+  const origin = () => deployment?.origin ?? `http://127.0.0.1:${page.address().port}`;
 
   before(async () => {
-    await new Promise((resolve) => page.listen(0, "127.0.0.1", resolve));
+    // A deployment lets one origin in, which was chosen when it was made.
+    const port = deployment ? Number(new URL(deployment.origin).port) : 0;
+    await new Promise((resolve) => page.listen(port, "127.0.0.1", resolve));
     vault = await startVault({ POSTQ_CORS_ORIGINS: origin() });
     postq = new PostQ({ apiKey: vault.token, baseUrl: vault.address });
   });

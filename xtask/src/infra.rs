@@ -9,11 +9,7 @@ use crate::setup;
 
 /// Checks the form of all modules, that each is valid, runs their tests, and has checkov look for what is known to go wrong.
 pub(crate) fn check(sh: &Shell) -> anyhow::Result<()> {
-    if cmd!(sh, "terraform version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
-        bail!(
-            "Terraform 1.11 or later is missing: install it as https://developer.hashicorp.com/terraform/install says"
-        );
-    }
+    terraform(sh)?;
     cmd!(sh, "terraform fmt -check -recursive -diff infra").run()?;
     let cache = sh.create_dir("target/tools/terraform")?;
     let _shared = sh.push_env("TF_PLUGIN_CACHE_DIR", cache);
@@ -34,6 +30,16 @@ pub(crate) fn check(sh: &Shell) -> anyhow::Result<()> {
         .run()?)
 }
 
+/// Asks for Terraform, which no package manager of Debian's has.
+pub(crate) fn terraform(sh: &Shell) -> anyhow::Result<()> {
+    if cmd!(sh, "terraform version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
+        bail!(
+            "Terraform 1.11 or later is missing: install it as https://developer.hashicorp.com/terraform/install says"
+        );
+    }
+    Ok(())
+}
+
 /// Every module, and every stack that calls them.
 fn folders(sh: &Shell) -> anyhow::Result<Vec<PathBuf>> {
     let mut folders = sh.read_dir("infra/modules")?;
@@ -43,7 +49,7 @@ fn folders(sh: &Shell) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Fetches the AWS provider, or takes it from where this machine has it.
-fn init(sh: &Shell, plugins: &mut Option<PathBuf>) -> anyhow::Result<()> {
+pub(crate) fn init(sh: &Shell, plugins: &mut Option<PathBuf>) -> anyhow::Result<()> {
     let init = || cmd!(sh, "terraform init -backend=false -input=false -no-color").quiet().ignore_stdout();
     if plugins.is_none() {
         if init().ignore_stderr().run().is_ok() {

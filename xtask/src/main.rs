@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a command that tells what it does")]
 
 mod bench;
+mod cloud;
 mod infra;
 mod npm;
 mod package;
@@ -50,6 +51,10 @@ enum Command {
     Openapi,
     /// Build and pack every Lambda
     Package(package::Args),
+    /// Apply the Terraform to an emulated AWS account on this machine, with the packaged Lambdas
+    CloudUp(cloud::Args),
+    /// End the emulated account and all that is in it
+    CloudDown,
     /// Check the Terraform: its form, that it is valid, and what its plans come to
     Infra,
 }
@@ -73,6 +78,8 @@ fn main() -> anyhow::Result<()> {
         Command::Reproducible => npm::reproducible(&sh),
         Command::Openapi => stages::openapi(&sh),
         Command::Package(args) => package::run(&sh, &args),
+        Command::CloudUp(args) => cloud::up(&sh, &args),
+        Command::CloudDown => cloud::down(&sh),
         Command::Infra => infra::check(&sh),
     }
 }

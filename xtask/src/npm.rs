@@ -49,6 +49,12 @@ pub(crate) fn test(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "node --test --test-reporter=spec tests/npm/").run()?)
 }
 
+/// The SDK's tests against the deployment that the environment names.
+pub(crate) fn test_deployed(sh: &Shell) -> anyhow::Result<()> {
+    let suite = "--test-name-pattern=against the real server";
+    Ok(cmd!(sh, "node --test --test-reporter=spec {suite} tests/npm/sdk.test.js").run()?)
+}
+
 /// The packages that the lock file names.
 pub(crate) fn install(sh: &Shell) -> anyhow::Result<()> {
     let stamp = Path::new("node_modules/.package-lock.json");

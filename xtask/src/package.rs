@@ -15,12 +15,29 @@ pub(crate) struct Args {
     x86_64: bool,
 }
 
+impl Args {
+    /// For the processor that this runs on.
+    pub(crate) fn of_this_machine() -> Self {
+        Self { x86_64: cfg!(target_arch = "x86_64") }
+    }
+
+    fn architecture(&self) -> &'static str {
+        if self.x86_64 { "x86_64" } else { "arm64" }
+    }
+}
+
+/// What AWS calls the processor that this runs on.
+pub(crate) fn this_architecture() -> &'static str {
+    Args::of_this_machine().architecture()
+}
+
 /// Builds every Lambda for `provided.al2023` and packs it, into `target/lambda-packages/ARCHITECTURE`.
 pub(crate) fn run(sh: &Shell, args: &Args) -> anyhow::Result<()> {
-    let (architecture, target, flag) = if args.x86_64 {
-        ("x86_64", "x86_64-unknown-linux-gnu", "--x86-64")
+    let architecture = args.architecture();
+    let (target, flag) = if args.x86_64 {
+        ("x86_64-unknown-linux-gnu", "--x86-64")
     } else {
-        ("arm64", "aarch64-unknown-linux-gnu", "--arm64")
+        ("aarch64-unknown-linux-gnu", "--arm64")
     };
     setup::c_compiler(sh)?;
     let tools = setup::cargo_lambda(sh)?;

@@ -158,6 +158,11 @@ pub(crate) fn checkov(sh: &Shell) -> anyhow::Result<PathBuf> {
         .join("checkov"))
 }
 
+/// The AWS command, in an environment of its own in `target/tools`.
+pub(crate) fn aws_cli(sh: &Shell) -> anyhow::Result<()> {
+    python_tool(sh, "aws", &format!("awscli=={AWS_CLI}"), "the AWS command").map(drop)
+}
+
 /// A program of Python's in an environment of its own in `target/tools`: where its programs are.
 fn python_tool(sh: &Shell, name: &str, package: &str, what: &str) -> anyhow::Result<PathBuf> {
     let tools = sh.current_dir().join("target/tools").join(name);
@@ -180,6 +185,8 @@ const NODE: (u32, u32) = (20, 19);
 const DYNOXIDE: &str = "3.2.0";
 
 const CARGO_LAMBDA: &str = "1.9.2";
+
+const AWS_CLI: &str = "1.46.3";
 
 const CHECKOV: &str = "3.3.30";
 

@@ -1,11 +1,14 @@
 //! The stages of a test run, each with its minutes.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use xshell::{Shell, cmd};
 
 use crate::{
-    infra, npm,
+    cloud, infra, npm, package,
     setup::{self, Wasm},
 };
 
@@ -39,12 +42,14 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
             .run()?)
     })?;
     stages.run("JavaScript tests", || npm::test(sh))?;
+    let rounds = if long { "long" } else { "short" };
     stages.run("tests", || {
-        let rounds = if long { "long" } else { "short" };
         let tests =
             cmd!(sh, "cargo test --locked --workspace --exclude benches").env("POSTQ_TEST_ROUNDS", rounds);
         Ok(tests.run()?)
     })?;
+    stages.run("Lambdas", || package::run(sh, &package::Args::of_this_machine()))?;
+    stages.run("deployment", || cloud::check(sh, |description| cloud_tests(sh, description, rounds)))?;
     if long {
         stages.run("reproducible module", || npm::reproducible(sh))?;
         stages.run("licences and bans", || {
@@ -55,6 +60,60 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     stages.summary();
     Ok(())
 }
+
+/// What is asked of a server over HTTP, asked of a deployment; then what only a deployment can show.
+fn cloud_tests(sh: &Shell, description: &Path, rounds: &str) -> anyhow::Result<()> {
+    let _where = sh.push_env("POSTQ_TEST_CLOUD", description);
+    let _rounds = sh.push_env("POSTQ_TEST_ROUNDS", rounds);
+    let skipped = NOT_DEPLOYED.iter().flat_map(|(test, _)| ["--skip", test]);
+    cmd!(sh, "cargo test --locked -p tests -- {OVER_HTTP...} {skipped...}").run()?;
+    npm::test_deployed(sh)?;
+    cmd!(sh, "cargo test --locked -p tests -- deployed_ --ignored --test-threads 1").run()?;
+    Ok(())
+}
+
+/// The suites whose tests ask a server over HTTP, or a router as one is asked.
+const OVER_HTTP: [&str; 9] = [
+    "cli_transcripts",
+    "failures",
+    "idempotency",
+    "internal_statements",
+    "key_life",
+    "ledger_documents",
+    "postq_sdk",
+    "refusals",
+    "round_trips",
+];
+
+/// Those of their tests that a deployment is no bed for, and why.
+const NOT_DEPLOYED: [(&str, &str); 14] = [
+    ("a_fault_and_even_a_panic", "it breaks the custody of a vault in its own process"),
+    (
+        "a_store_that_does_not_answer",
+        "it takes a table away from everybody; deployed_faults has the same for one function",
+    ),
+    ("a_call_at_the_same_time", "it writes into the store's file"),
+    ("an_answer_with_a_secret", "it reads the store's file"),
+    ("a_revoked_keys_answer", "it writes into the store's file"),
+    ("a_503_after_the_commit", "it stands in the store's way in its own process"),
+    ("a_successor_inherits", "it writes into the store's file"),
+    ("a_tombstone_outweighs", "it writes into the store's file"),
+    ("a_token_without_the_scope", "it writes into the store's file"),
+    ("foreign_unknown_and_malformed", "it reads the store's file"),
+    (
+        "browsers_may_call",
+        "it starts servers with origins of their own; the SDK's suite calls from a browser",
+    ),
+    ("answers_are_not_kept", "a deployment with an origin varies by it"),
+    (
+        "what_a_rotation_names",
+        "a deployment has AWS, and says what its settings lack instead of that it has none",
+    ),
+    (
+        "transcripts_of_keys",
+        "the emulated gateway decodes `%2F` in an id before it looks for a route, and finds none",
+    ),
+];
 
 /// The custody suite against AWS KMS itself. It costs what five keys cost until they are deleted.
 pub(crate) fn live_aws(sh: &Shell) -> anyhow::Result<()> {

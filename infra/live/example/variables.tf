@@ -33,6 +33,12 @@ variable "customer_role_arns" {
   default     = []
 }
 
+variable "cors_origins" {
+  description = "Origins that may call from a browser."
+  type        = list(string)
+  default     = []
+}
+
 variable "deletion_protection" {
   description = "Whether tables refuse to be deleted."
   type        = bool

@@ -96,7 +96,7 @@ locals {
   stream_statements = var.stream_arn == null ? [] : [{
     Sid      = "ReadTheIntakesStream"
     Effect   = "Allow"
-    Action   = ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"]
+    Action   = ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream", "dynamodb:ListStreams"]
     Resource = var.stream_arn
   }]
 

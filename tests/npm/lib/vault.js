@@ -1,7 +1,8 @@
-// The real `postq-vault serve`, on a port of its own, over a data directory of its own.
+// The real `postq-vault serve`, on a port of its own, over a data directory of its own; or an organisation of its own in a
+// deployment, where POSTQ_TEST_CLOUD names what `cargo xtask cloud-up` wrote down of one.
 
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,8 +10,12 @@ import { fileURLToPath } from "node:url";
 
 const BINARY = fileURLToPath(new URL("../../../target/debug/postq-vault", import.meta.url));
 
+/** The deployment: `{account, address, name, origin, …}`, where there is one. */
+export const deployment = process.env.POSTQ_TEST_CLOUD && JSON.parse(readFileSync(process.env.POSTQ_TEST_CLOUD, "utf8"));
+
 /** Starts it: `{address, token, log(), stop()}`. */
 export async function startVault(environment = {}) {
+  if (deployment) return deployed();
   if (!existsSync(BINARY)) throw new Error("the server is not built; run `cargo build -p server`, or `cargo xtask test`");
   const data = await mkdtemp(join(tmpdir(), "postq-vault-"));
   const server = spawn(BINARY, ["serve", "--data", data, "--listen", "127.0.0.1:0"], { env: environment });
@@ -34,4 +39,16 @@ export async function startVault(environment = {}) {
       await rm(data, { recursive: true, force: true });
     },
   };
+}
+
+async function deployed() {
+  const { account, address, name, region } = deployment;
+  const answer = await fetch(`${account}/2015-03-31/functions/${name}-create-org/invocations`, {
+    method: "POST",
+    headers: { authorization: `AWS4-HMAC-SHA256 Credential=test/20260101/${region}/lambda/aws4_request` },
+    body: JSON.stringify({ name: "My organisation", environment: "live" }),
+  });
+  const { token } = await answer.json();
+  if (!token) throw new Error("the deployment makes no organisation");
+  return { address, token, log: () => "", async stop() {} };
 }
