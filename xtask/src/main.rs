@@ -51,6 +51,8 @@ enum Command {
     Openapi,
     /// Build and pack every Lambda
     Package(package::Args),
+    /// Apply the Terraform to an emulated account, pass the tests over that deployment, and destroy it; after `cargo xtask test`
+    TestCloud,
     /// Apply the Terraform to an emulated AWS account on this machine, with the packaged Lambdas
     CloudUp(cloud::Args),
     /// End the emulated account and all that is in it
@@ -78,6 +80,7 @@ fn main() -> anyhow::Result<()> {
         Command::Reproducible => npm::reproducible(&sh),
         Command::Openapi => stages::openapi(&sh),
         Command::Package(args) => package::run(&sh, &args),
+        Command::TestCloud => stages::test_cloud(&sh, "short"),
         Command::CloudUp(args) => cloud::up(&sh, &args),
         Command::CloudDown => cloud::down(&sh),
         Command::Infra => infra::check(&sh),

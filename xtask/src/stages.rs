@@ -49,7 +49,7 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
         Ok(tests.run()?)
     })?;
     stages.run("Lambdas", || package::run(sh, &package::Args::of_this_machine()))?;
-    stages.run("deployment", || cloud::check(sh, |description| cloud_tests(sh, description, rounds)))?;
+    stages.run("deployment", || test_cloud(sh, rounds))?;
     if long {
         stages.run("reproducible module", || npm::reproducible(sh))?;
         stages.run("licences and bans", || {
@@ -59,6 +59,11 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     }
     stages.summary();
     Ok(())
+}
+
+/// A deployment in an emulated account of its own, what is tested over it, and its end.
+pub(crate) fn test_cloud(sh: &Shell, rounds: &str) -> anyhow::Result<()> {
+    cloud::check(sh, |description| cloud_tests(sh, description, rounds))
 }
 
 /// What is asked of a server over HTTP, asked of a deployment; then what only a deployment can show.
