@@ -170,9 +170,16 @@ impl Cloud {
     fn stop(&self) -> anyhow::Result<()> {
         let file = self.folder.join("process");
         if let Ok(process) = std::fs::read_to_string(&file) {
-            // It may have ended by itself; and what ends is waited for, because it still holds the port.
-            let script = "kill -s TERM -- \"-$0\" && while kill -s 0 -- \"-$0\"; do sleep 0.1; done";
+            // It may have ended by itself.
+            let script = "kill -s TERM -- \"-$0\"";
             Command::new("sh").args(["-c", script, &process]).stderr(Stdio::null()).status()?;
+            // What ends still holds the port for a while.
+            for _ in 0..300 {
+                if TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
             std::fs::remove_file(&file)?;
         }
         Ok(())
