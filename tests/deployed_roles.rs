@@ -163,11 +163,22 @@ fn simulate(
 /// Without this, what the suites show of the roles would be nothing.
 #[tokio::test]
 #[ignore = "it looks at a deployment; `cargo xtask test` makes one"]
-async fn whom_the_account_does_not_know_it_lets_in_to_nothing() {
+async fn who_is_known_and_has_no_policy_is_let_in_to_nothing() {
     let cloud = LocalCloud::required();
-    let nobody = Credentials::new("AKIAIOSFODNN7EXAMPLE", "none", None, None, "tests");
-    let config = cloud.config().into_builder().credentials_provider(SharedCredentialsProvider::new(nobody));
+    let ask = |action: &str| {
+        let form = [("Action", action), ("Version", "2010-05-08"), ("UserName", "without-a-policy")];
+        let answer = cloud.signed(agent().post(&cloud.account), "iam").send_form(form).unwrap();
+        answer.into_body().read_to_string().unwrap()
+    };
+    ask("CreateUser");
+    let made = ask("CreateAccessKey");
+    let part = |member: &str| {
+        let found = Regex::new(&format!("<{member}>([^<]+)</{member}>")).unwrap();
+        found.captures(&made).unwrap_or_else(|| panic!("{made}"))[1].to_owned()
+    };
+    let known = Credentials::new(part("AccessKeyId"), part("SecretAccessKey"), None, None, "tests");
+    let config = cloud.config().into_builder().credentials_provider(SharedCredentialsProvider::new(known));
     let refused = aws_sdk_dynamodb::Client::new(&config.build()).list_tables().send().await.unwrap_err();
     let code = refused.as_service_error().and_then(|error| error.meta().code().map(str::to_owned));
-    assert_eq!(code.as_deref(), Some("UnrecognizedClientException"));
+    assert_eq!(code.as_deref(), Some("AccessDeniedException"));
 }

@@ -1,4 +1,8 @@
 //! A cloud on this machine: an emulated AWS account with the very Terraform of infra/ applied to it, and in it the packaged Lambdas.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "JSON that lacks a member gives null; only objects are written to"
+)]
 
 use std::{
     fs::File,
@@ -46,11 +50,12 @@ pub(crate) fn down(sh: &Shell) -> anyhow::Result<()> {
 /// The whole life of a deployment: it is applied, its second plan is as the first one left it, `tests` pass over it, and it is
 /// destroyed.
 pub(crate) fn check(sh: &Shell, tests: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let cloud = Cloud::new(sh, "target/cloud-test", port)?;
     // What an earlier run left that was cut off.
-    cloud.stop()?;
-    sh.remove_path(&cloud.folder)?;
+    let left = Cloud::new(sh, FOLDER_OF_TESTS, 0)?;
+    left.stop()?;
+    sh.remove_path(&left.folder)?;
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let cloud = Cloud::new(sh, FOLDER_OF_TESTS, port)?;
     cloud.prepare(sh)?;
     let cloud = Ending(cloud);
     cloud.0.start(sh)?;
@@ -79,12 +84,11 @@ impl Drop for Ending {
 
 impl Cloud {
     fn new(sh: &Shell, folder: &str, port: u16) -> anyhow::Result<Self> {
-        let folder = sh.create_dir(folder)?;
-        let port = match sh.read_file(folder.join("port")) {
-            Ok(text) => text.trim().parse()?,
-            Err(_) => port,
-        };
-        Ok(Self { folder, port })
+        let mut cloud = Self { folder: sh.create_dir(folder)?, port };
+        if cloud.process().is_some() {
+            cloud.port = sh.read_file(cloud.folder.join("port"))?.trim().parse()?;
+        }
+        Ok(cloud)
     }
 
     fn endpoint(&self) -> String {
@@ -99,7 +103,9 @@ impl Cloud {
         package::run(sh, &package::Args::of_this_machine())?;
         let infra = self.folder.join("infra");
         sh.remove_path(infra.join("modules"))?;
-        copy_terraform(sh, Path::new("infra"), &infra)?;
+        for part in ["modules", "live/example"] {
+            copy_terraform(sh, &Path::new("infra").join(part), &infra.join(part))?;
+        }
         for shared in ["docs", "target"] {
             let link = self.folder.join(shared);
             if !link.exists() {
@@ -126,19 +132,25 @@ impl Cloud {
         )
     }
 
-    /// Starts the account unless it runs.
+    /// Starts the account unless it runs. What was applied to one that is gone is forgotten.
     fn start(&self, sh: &Shell) -> anyhow::Result<()> {
-        if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-            ensure!(
-                self.folder.join("process").exists(),
-                "port {} is somebody else's: name another one with --port",
-                self.port
-            );
+        if self.process().is_some() {
             return Ok(());
+        }
+        ensure!(
+            TcpStream::connect(("127.0.0.1", self.port)).is_err(),
+            "port {} is somebody else's: name another one with --port",
+            self.port
+        );
+        for file in ["terraform.tfstate", "terraform.tfstate.backup", VARIABLES, "org.json"] {
+            sh.remove_path(self.stack().join(file))?;
         }
         println!("starting an emulated AWS account at {}", self.endpoint());
         let log = File::create(self.folder.join("account.log"))?;
         let process = Command::new(sh.current_dir().join("target/tools/venv/bin/ministack"))
+            // It hands its own environment on to the Lambdas.
+            .env_clear()
+            .envs(std::env::vars().filter(|(name, _)| ["PATH", "HOME", "TMPDIR"].contains(&name.as_str())))
             .envs([
                 ("BIND_HOST", "127.0.0.1"),
                 ("GATEWAY_PORT", &self.port.to_string()),
@@ -155,7 +167,7 @@ impl Cloud {
             .process_group(0)
             .spawn()
             .context("cannot start ministack")?;
-        std::fs::write(self.folder.join("process"), process.id().to_string())?;
+        std::fs::write(self.folder.join(PROCESS), process.id().to_string())?;
         std::fs::write(self.folder.join("port"), self.port.to_string())?;
         for _ in 0..600 {
             if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
@@ -166,31 +178,33 @@ impl Cloud {
         bail!("ministack does not listen: {} says why", self.folder.join("account.log").display())
     }
 
+    /// The account's process, if it runs: a number alone may be somebody else's by now.
+    fn process(&self) -> Option<String> {
+        let process = std::fs::read_to_string(self.folder.join(PROCESS)).ok()?;
+        let command = std::fs::read(format!("/proc/{process}/cmdline")).ok()?;
+        String::from_utf8_lossy(&command).contains("ministack").then_some(process)
+    }
+
     /// Ends the processes of an account that was started here: its own, and its Lambdas'.
     fn stop(&self) -> anyhow::Result<()> {
-        let file = self.folder.join("process");
-        if let Ok(process) = std::fs::read_to_string(&file) {
-            // It may have ended by itself.
-            let script = "kill -s TERM -- \"-$0\"";
-            Command::new("sh").args(["-c", script, &process]).stderr(Stdio::null()).status()?;
-            // What ends still holds the port for a while.
-            for _ in 0..300 {
-                if TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(100));
+        let Some(process) = self.process() else { return Ok(()) };
+        let script = "kill -s TERM -- \"-$0\"";
+        Command::new("sh").args(["-c", script, &process]).status()?;
+        // What ends still holds the port for a while.
+        for _ in 0..300 {
+            if TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+                return Ok(std::fs::remove_file(self.folder.join(PROCESS))?);
             }
-            std::fs::remove_file(&file)?;
+            std::thread::sleep(Duration::from_millis(100));
         }
-        Ok(())
+        bail!("process {process} was asked to end, and still listens at port {}", self.port)
     }
 
     /// The commands of infra/README.md, in its order.
     fn apply(&self, sh: &Shell) -> anyhow::Result<()> {
         let _at = self.enter(sh);
         infra::init(sh, &mut None)?;
-        let variables = Path::new(VARIABLES);
-        if !sh.path_exists(variables) {
+        if !sh.read_file(VARIABLES).is_ok_and(|chosen| chosen.contains("signing_kek_ciphertext")) {
             // No backend keeps its state, and nobody misses its tables.
             let mut chosen = json!({
                 "region": REGION,
@@ -199,12 +213,14 @@ impl Cloud {
                 "customer_role_arns": [CUSTOMER_ROLE],
                 "cors_origins": [ORIGIN],
             });
-            sh.write_file(variables, chosen.to_string())?;
+            sh.write_file(VARIABLES, chosen.to_string())?;
             cmd!(sh, "terraform apply -target=module.vault.module.keys -auto-approve -input=false -no-color -compact-warnings")
                 .run()?;
             let command = output(sh, "make_ciphertext_command")?;
-            chosen["signing_kek_ciphertext"] = json!(cmd!(sh, "sh -c {command}").read()?);
-            sh.write_file(variables, chosen.to_string())?;
+            let ciphertext = cmd!(sh, "sh -c {command}").read()?;
+            ensure!(!ciphertext.is_empty(), "KMS made no key-encryption key");
+            chosen["signing_kek_ciphertext"] = json!(ciphertext);
+            sh.write_file(VARIABLES, chosen.to_string())?;
         }
         println!("applying the stack; it takes a few minutes");
         Ok(cmd!(sh, "terraform apply -auto-approve -input=false -no-color").ignore_stdout().run()?)
@@ -222,7 +238,10 @@ impl Cloud {
         println!("second plan: {} resources, {} that differ", changes.len(), differing.len());
         let unexpected: Vec<&str> = differing
             .iter()
-            .filter(|change| !NOT_KEPT.contains(&change["type"].as_str().unwrap_or_default()))
+            .filter(|change| {
+                let not_kept = NOT_KEPT.contains(&change["type"].as_str().unwrap_or_default());
+                !not_kept || change["change"]["actions"] != json!(["update"])
+            })
             .filter_map(|change| change["address"].as_str())
             .collect();
         ensure!(unexpected.is_empty(), "the second plan would change {}", unexpected.join(", "));
@@ -280,7 +299,11 @@ impl Cloud {
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_DEFAULT_REGION", REGION.to_owned()),
         ];
-        let variables = variables.into_iter().map(|(name, value)| sh.push_env(name, value)).collect();
+        // Whoever calls may be in an account of their own.
+        let theirs = ["AWS_SESSION_TOKEN", "TF_DATA_DIR", "TF_WORKSPACE", "TF_CLI_ARGS"];
+        let theirs = theirs.into_iter().map(|name| sh.push_env(name, ""));
+        let variables =
+            variables.into_iter().map(|(name, value)| sh.push_env(name, value)).chain(theirs).collect();
         (variables, sh.push_dir(self.stack()))
     }
 }
@@ -290,12 +313,9 @@ fn copy_terraform(sh: &Shell, from: &Path, to: &Path) -> anyhow::Result<()> {
     sh.create_dir(to)?;
     for entry in sh.read_dir(from)? {
         let name = entry.file_name().context("an entry has a name")?.to_string_lossy().into_owned();
-        if name.starts_with('.') || name.contains(".tfstate") || name.contains(".tfvars") {
-            continue;
-        }
-        if entry.is_dir() {
+        if entry.is_dir() && !name.starts_with('.') {
             copy_terraform(sh, &entry, &to.join(name))?;
-        } else {
+        } else if [".tf", ".js"].iter().any(|ending| name.ends_with(ending)) {
             sh.copy_file(&entry, to)?;
         }
     }
@@ -340,6 +360,11 @@ const KEK_STATEMENTS: &str = r#"locals {
 
 /// What the emulator does not hold as it was given. Alarms: it forgets their metric queries.
 const NOT_KEPT: [&str; 1] = ["aws_cloudwatch_metric_alarm"];
+
+const FOLDER_OF_TESTS: &str = "target/cloud-test";
+
+/// The number of the account's process.
+const PROCESS: &str = "process";
 
 const VARIABLES: &str = "terraform.tfvars.json";
 

@@ -78,9 +78,8 @@ fn cloud_tests(sh: &Shell, description: &Path, rounds: &str) -> anyhow::Result<(
 }
 
 /// The suites whose tests ask a server over HTTP, or a router as one is asked.
-const OVER_HTTP: [&str; 9] = [
+const OVER_HTTP: [&str; 8] = [
     "cli_transcripts",
-    "failures",
     "idempotency",
     "internal_statements",
     "key_life",
@@ -91,11 +90,10 @@ const OVER_HTTP: [&str; 9] = [
 ];
 
 /// Those of their tests that a deployment is no bed for, and why.
-const NOT_DEPLOYED: [(&str, &str); 14] = [
-    ("a_fault_and_even_a_panic", "it breaks the custody of a vault in its own process"),
+const NOT_DEPLOYED: [(&str, &str); 12] = [
     (
-        "a_store_that_does_not_answer",
-        "it takes a table away from everybody; deployed_faults has the same for one function",
+        "sealing_makes_one_checkpoint",
+        "it counts checkpoints, and the deployment's own schedule makes one each minute",
     ),
     ("a_call_at_the_same_time", "it writes into the store's file"),
     ("an_answer_with_a_secret", "it reads the store's file"),
@@ -109,7 +107,6 @@ const NOT_DEPLOYED: [(&str, &str); 14] = [
         "browsers_may_call",
         "it starts servers with origins of their own; the SDK's suite calls from a browser",
     ),
-    ("answers_are_not_kept", "a deployment with an origin varies by it"),
     (
         "what_a_rotation_names",
         "a deployment has AWS, and says what its settings lack instead of that it has none",

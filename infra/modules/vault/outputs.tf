@@ -15,7 +15,7 @@ output "make_ciphertext_command" {
 
 output "first_token_command" {
   description = "Makes an organisation and writes its first token, which is shown this once, into the file `org.json`."
-  value       = "echo '{\"name\":\"My organisation\",\"environment\":\"live\"}' | aws lambda invoke --function-name ${module.function["create-org"].name} --payload fileb:///dev/stdin org.json"
+  value       = "umask 077; echo '{\"name\":\"My organisation\",\"environment\":\"live\"}' | aws lambda invoke --function-name ${module.function["create-org"].name} --payload fileb:///dev/stdin org.json"
 }
 
 output "role_arns_that_enter_customers_accounts" {
