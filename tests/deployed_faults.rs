@@ -123,7 +123,7 @@ fn was_cut(caller: &Caller) -> bool {
 const GATEWAY: &str = "of the gateway's own";
 
 #[test]
-#[ignore = "it kills the functions of a deployment; `cargo xtask test` makes one"]
+#[ignore = "it kills the functions of a deployment; `cargo xtask test-cloud` makes one"]
 fn killed_functions_lose_nothing_and_do_nothing_twice() {
     let cloud = LocalCloud::required();
     let caller = Caller::new(&cloud);
@@ -188,7 +188,7 @@ fn killed_functions_lose_nothing_and_do_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it takes the KMS key from a deployment; `cargo xtask test` makes one"]
+#[ignore = "it takes the KMS key from a deployment; `cargo xtask test-cloud` makes one"]
 async fn a_kms_that_refuses_is_told_and_signing_goes_on_after_it() {
     let cloud = LocalCloud::required();
     let caller = Caller::new(&cloud);
@@ -210,7 +210,7 @@ async fn a_kms_that_refuses_is_told_and_signing_goes_on_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it takes the tables from a deployment; `cargo xtask test` makes one"]
+#[ignore = "it takes the tables from a deployment; `cargo xtask test-cloud` makes one"]
 async fn a_dynamodb_that_refuses_is_told_and_signing_goes_on_after_it() {
     let cloud = LocalCloud::required();
     let caller = Caller::new(&cloud);

@@ -53,7 +53,7 @@ const LOG: [&str; 2] = ["logs:CreateLogStream", "logs:PutLogEvents"];
 const EVERYTHING: &str = "*";
 
 #[tokio::test]
-#[ignore = "it looks at a deployment; `cargo xtask test` makes one"]
+#[ignore = "it looks at a deployment; `cargo xtask test-cloud` makes one"]
 async fn each_role_may_do_its_row_and_nothing_else() {
     let cloud = LocalCloud::required();
     let store = cloud.store();
@@ -162,7 +162,7 @@ fn simulate(
 
 /// Without this, what the suites show of the roles would be nothing.
 #[tokio::test]
-#[ignore = "it looks at a deployment; `cargo xtask test` makes one"]
+#[ignore = "it looks at a deployment; `cargo xtask test-cloud` makes one"]
 async fn who_is_known_and_has_no_policy_is_let_in_to_nothing() {
     let cloud = LocalCloud::required();
     let ask = |action: &str| {

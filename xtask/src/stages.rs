@@ -48,9 +48,9 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
             cmd!(sh, "cargo test --locked --workspace --exclude benches").env("POSTQ_TEST_ROUNDS", rounds);
         Ok(tests.run()?)
     })?;
-    stages.run("Lambdas", || package::run(sh, &package::Args::of_this_machine()))?;
-    stages.run("deployment", || test_cloud(sh, rounds))?;
     if long {
+        stages.run("Lambdas", || package::run(sh, &package::Args::of_this_machine()))?;
+        stages.run("deployment", || test_cloud(sh, rounds))?;
         stages.run("reproducible module", || npm::reproducible(sh))?;
         stages.run("licences and bans", || {
             let cargo_deny = setup::cargo_deny(sh)?;
@@ -90,11 +90,7 @@ const OVER_HTTP: [&str; 8] = [
 ];
 
 /// Those of their tests that a deployment is no bed for, and why.
-const NOT_DEPLOYED: [(&str, &str); 12] = [
-    (
-        "sealing_makes_one_checkpoint",
-        "it counts checkpoints, and the deployment's own schedule makes one each minute",
-    ),
+const NOT_DEPLOYED: [(&str, &str); 11] = [
     ("a_call_at_the_same_time", "it writes into the store's file"),
     ("an_answer_with_a_secret", "it reads the store's file"),
     ("a_revoked_keys_answer", "it writes into the store's file"),
