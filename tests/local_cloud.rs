@@ -16,7 +16,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use store_dynamodb::DynamoStore;
-use ureq::Agent;
 
 use crate::{local_kms::config, server_process::agent};
 
@@ -111,11 +110,10 @@ impl LocalCloud {
     fn forward(&self, mut request: Request<Bytes>) -> Response<Bytes> {
         let path = request.uri().path_and_query().unwrap().clone();
         *request.uri_mut() = format!("{}{path}", self.address).parse().unwrap();
-        let agent: Agent = Agent::config_builder().http_status_as_error(false).build().into();
         let answer = if request.body().is_empty() {
-            agent.run(request.map(drop))
+            agent().run(request.map(drop))
         } else {
-            agent.run(request.map(|body| body.to_vec()))
+            agent().run(request.map(|body| body.to_vec()))
         };
         let (parts, mut body) = answer.unwrap().into_parts();
         let bytes = body.with_config().limit(64 << 20).read_to_vec().unwrap();

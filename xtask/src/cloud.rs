@@ -209,7 +209,7 @@ impl Cloud {
             // No backend keeps its state, and nobody misses its tables.
             let mut chosen = json!({
                 "region": REGION,
-                "architecture": package::this_architecture(),
+                "architecture": package::Args::of_this_machine().architecture(),
                 "deletion_protection": false,
                 "customer_role_arns": [CUSTOMER_ROLE],
                 "cors_origins": [ORIGIN],
@@ -274,7 +274,6 @@ impl Cloud {
             "address": format!("{}/_aws/execute-api/{api}/$default", self.endpoint()),
             "token": token,
             "name": "vault",
-            "origin": ORIGIN,
             "signingKekCiphertext": variables["signing_kek_ciphertext"],
         });
         sh.write_file(self.folder.join(DESCRIPTION), told.to_string())?;

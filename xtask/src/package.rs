@@ -21,14 +21,10 @@ impl Args {
         Self { x86_64: cfg!(target_arch = "x86_64") }
     }
 
-    fn architecture(&self) -> &'static str {
+    /// What AWS calls it.
+    pub(crate) fn architecture(&self) -> &'static str {
         if self.x86_64 { "x86_64" } else { "arm64" }
     }
-}
-
-/// What AWS calls the processor that this runs on.
-pub(crate) fn this_architecture() -> &'static str {
-    Args::of_this_machine().architecture()
 }
 
 /// Builds every Lambda for `provided.al2023` and packs it, into `target/lambda-packages/ARCHITECTURE`.

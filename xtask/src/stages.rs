@@ -101,7 +101,7 @@ const NOT_DEPLOYED: [(&str, &str); 11] = [
     ("foreign_unknown_and_malformed", "it reads the store's file"),
     (
         "browsers_may_call",
-        "it starts servers with origins of their own; the SDK's suite calls from a browser",
+        "it starts servers with origins of their own, and the emulated gateway refuses every preflight",
     ),
     (
         "what_a_rotation_names",

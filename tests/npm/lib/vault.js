@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 const BINARY = fileURLToPath(new URL("../../../target/debug/postq-vault", import.meta.url));
 
-/** The deployment: `{account, address, name, origin, …}`, where there is one. */
+/** The deployment: `{account, address, name, region, …}`, where there is one. */
 export const deployment = process.env.POSTQ_TEST_CLOUD && JSON.parse(readFileSync(process.env.POSTQ_TEST_CLOUD, "utf8"));
 
 /** Starts it: `{address, token, log(), stop()}`. */
