@@ -5,6 +5,8 @@
 
 #[path = "../tests/in_process.rs"]
 mod in_process;
+#[path = "../tests/local_cloud.rs"]
+mod local_cloud;
 #[path = "../tests/local_dynamodb.rs"]
 mod local_dynamodb;
 #[path = "../tests/local_kms.rs"]
@@ -13,6 +15,8 @@ mod local_kms;
 mod python;
 #[path = "../tests/rounds.rs"]
 mod rounds;
+#[path = "../tests/server_process.rs"]
+mod server_process;
 
 use std::{
     sync::Arc,

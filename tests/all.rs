@@ -31,6 +31,7 @@ mod interposed;
 mod kek_change;
 mod key_life;
 mod killed;
+mod lambda_process;
 mod lambda_runtime;
 mod lanes;
 mod ledger_documents;

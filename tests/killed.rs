@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     in_process::Vault,
-    lambda_runtime::Lambda,
+    lambda_process::Lambda,
     rounds::{Dice, rounds, seeds},
     server_process::{Answer, Server, agent},
 };

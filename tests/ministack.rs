@@ -22,7 +22,7 @@ use vault::{
 
 use crate::{
     dynamodb::events,
-    lambda_runtime::Lambda,
+    lambda_process::Lambda,
     local_kms::{config, enter, fault, make_kek, settings},
     python::root,
 };

@@ -10,7 +10,7 @@ pub mod workers;
 mod wrapped_kek;
 
 use axum::Router;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::wiring::WiringError;
 
@@ -28,13 +28,12 @@ pub async fn run(
 
 /// JSON lines, as CloudWatch takes them.
 pub(crate) fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .log_internal_errors(false)
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .without_time()
-        .init();
+        .with_filter(wiring::log_levels());
+    tracing_subscriber::registry().with(lines).init();
 }

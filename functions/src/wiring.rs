@@ -5,6 +5,7 @@
 //! `POSTQ_SIGNING_KEK`, `POSTQ_SIGNING_KEK_PREVIOUS`: the same in the clear, 32 bytes in base64, where there is no ciphertext.
 //! `POSTQ_SEAL_FUNCTION`: the Lambda that seals, for those that make evidence.
 //! `POSTQ_SINGLE_ORG`: `true` where the deployment serves one organisation, whose settings may do without a role.
+//! `RUST_LOG`: `info` if unset; a level, or levels by the crate that speaks (`info,store_dynamodb=debug`).
 //! `POSTQ_CORS_ORIGINS`: origins that may call from a browser, separated by commas; none if unset.
 
 use std::{env, sync::Arc, time::Duration};
@@ -20,6 +21,8 @@ use axum::Router;
 use custody_aws::{AwsCloud, OwnIdentity};
 use custody_local::{EnvKek, KEK_VARIABLE, PREVIOUS_KEK_VARIABLE};
 use store_dynamodb::DynamoStore;
+use tokio::sync::OnceCell;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use vault::{
     custody::Custody,
     ledger_access::{LedgerAccess, Timer},
@@ -434,9 +437,17 @@ async fn store() -> Result<Arc<dyn Store>, WiringError> {
     Ok(Arc::new(DynamoStore::new(&aws().await, &prefix)))
 }
 
-/// Region, credentials and endpoints as every AWS program finds them; in a Lambda they are the function's own.
+/// Region, credentials and endpoints as every AWS program finds them; in a Lambda they are the function's own. Found once: all
+/// clients share its connections and credentials.
 async fn aws() -> SdkConfig {
-    aws_config::load_defaults(BehaviorVersion::latest()).await
+    static FOUND: OnceCell<SdkConfig> = OnceCell::const_new();
+    FOUND.get_or_init(|| aws_config::load_defaults(BehaviorVersion::latest())).await.clone()
+}
+
+/// What is worth a line. A word that is no level is as if it were not there.
+pub(crate) fn log_levels() -> Targets {
+    let named = env::var("RUST_LOG").ok().and_then(|levels| levels.parse().ok());
+    named.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
 }
 
 async fn custody_with_clouds() -> Result<Arc<Custody>, WiringError> {

@@ -2,7 +2,7 @@
 
 use xshell::{Shell, cmd};
 
-use crate::{npm, setup};
+use crate::{npm, package, setup};
 
 /// Composite signing and verification beside other libraries, in one run.
 pub(crate) fn composite(sh: &Shell) -> anyhow::Result<()> {
@@ -41,4 +41,23 @@ pub(crate) fn server(sh: &Shell) -> anyhow::Result<()> {
     setup::wrk(sh)?;
     cmd!(sh, "cargo build --locked --release -p server").run()?;
     Ok(cmd!(sh, "cargo bench --locked -p benches --bench server").run()?)
+}
+
+/// The packaged Lambda that signs, as it starts, beside the least that a Lambda is and one in Node.
+pub(crate) fn cold_start(sh: &Shell) -> anyhow::Result<()> {
+    setup::dynoxide(sh)?;
+    setup::node(sh)?;
+    npm::install(sh)?;
+    let here = package::Args::of_this_machine();
+    package::run(sh, &here)?;
+    package::minimal(sh, &here)?;
+    let built = sh.current_dir().join("target/lambda").join(here.architecture());
+    cmd!(
+        sh,
+        "npx esbuild tests/npm/bench-lambda.js --bundle --minify --platform=node --target=node20
+         --outfile=target/bench-lambda.cjs"
+    )
+    .run()?;
+    let measure = cmd!(sh, "cargo bench --locked --profile dev -p benches --bench cold_start");
+    Ok(measure.env("POSTQ_BENCH_LAMBDAS", built).run()?)
 }

@@ -3,9 +3,12 @@
 
 mod bench;
 mod cloud;
+mod flags;
 mod infra;
 mod npm;
 mod package;
+mod reproducible;
+mod sbom;
 mod setup;
 mod stages;
 mod up;
@@ -41,17 +44,19 @@ enum Command {
     BenchServer,
     /// Measure signatures at a distance from KMS and DynamoDB
     BenchAws,
+    /// Measure how the packaged Lambdas start
+    BenchColdStart,
     /// Measure the verifier's package in Node and in a browser beside other libraries
     BenchVerifier,
     /// Build the JavaScript packages
     Npm,
-    /// Build the verifier's module twice from clean and compare the bytes
+    /// Build the verifier's module and the Lambdas twice from clean and compare the bytes
     Reproducible,
     /// Write docs/openapi.json anew
     Openapi,
     /// Build and pack every Lambda
     Package(package::Args),
-    /// Apply the Terraform to an emulated account, pass the tests over that deployment, and destroy it; after `cargo xtask test`
+    /// Apply the Terraform to an emulated account, pass the tests over that deployment, and destroy it
     TestCloud,
     /// Apply the Terraform to an emulated AWS account on this machine, with the packaged Lambdas
     CloudUp(cloud::Args),
@@ -75,12 +80,13 @@ fn main() -> anyhow::Result<()> {
         Command::BenchLedger => bench::ledger(&sh),
         Command::BenchServer => bench::server(&sh),
         Command::BenchAws => bench::aws(&sh),
+        Command::BenchColdStart => bench::cold_start(&sh),
         Command::BenchVerifier => bench::verifier(&sh),
         Command::Npm => npm::build(&sh),
-        Command::Reproducible => npm::reproducible(&sh),
+        Command::Reproducible => reproducible::check(&sh),
         Command::Openapi => stages::openapi(&sh),
         Command::Package(args) => package::run(&sh, &args),
-        Command::TestCloud => stages::test_cloud(&sh, "short"),
+        Command::TestCloud => stages::test_cloud(&sh),
         Command::CloudUp(args) => cloud::up(&sh, &args),
         Command::CloudDown => cloud::down(&sh),
         Command::Infra => infra::check(&sh),

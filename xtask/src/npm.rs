@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use xshell::{Shell, cmd};
 
-use crate::setup::{self, TARGET, Wasm};
+use crate::{
+    flags,
+    setup::{self, TARGET, Wasm},
+};
 
 const PACKAGE: &str = "verifier-wasm/npm";
 
@@ -21,27 +23,6 @@ pub(crate) fn build(sh: &Shell) -> anyhow::Result<()> {
 pub(crate) fn packages(sh: &Shell, wasm: &Wasm) -> anyhow::Result<()> {
     verifier(sh, wasm)?;
     Ok(cmd!(sh, "npm run --silent build --workspace @postq/sdk").run()?)
-}
-
-/// Builds the verifier in two clean checkouts that lie elsewhere, and compares the modules byte for byte.
-pub(crate) fn reproducible(sh: &Shell) -> anyhow::Result<()> {
-    setup::node(sh)?;
-    let wasm = setup::wasm(sh)?;
-    let root = sh.current_dir();
-    let mut modules = Vec::new();
-    for checkout in ["one", "another/elsewhere"] {
-        let folder = root.join("target/reproducible").join(checkout);
-        sh.remove_path(&folder)?;
-        cmd!(sh, "git clone --quiet {root} {folder}").run()?;
-        let _there = sh.push_dir(&folder);
-        cmd!(sh, "npm ci --no-fund --no-audit --loglevel=error").run()?;
-        verifier(sh, &wasm)?;
-        modules.push(sh.read_binary_file(format!("{PACKAGE}/dist/verifier.wasm"))?);
-    }
-    let same = modules.iter().all(|module| Some(module) == modules.first());
-    anyhow::ensure!(same, "two builds of the same sources gave different modules");
-    println!("two clean builds gave the same {} bytes", modules.first().map_or(0, Vec::len));
-    Ok(())
 }
 
 /// Their tests: in projects of their own, against the real server, in a browser.
@@ -66,39 +47,28 @@ pub(crate) fn install(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "npm ci --no-fund --no-audit --loglevel=error").run()?)
 }
 
-/// `@postq/verifier`: the same bytes from the same sources and toolchain, wherever they lie.
-fn verifier(sh: &Shell, wasm: &Wasm) -> anyhow::Result<()> {
+/// `@postq/verifier`: the same bytes from the same sources and toolchain, wherever they lie. Where its module is.
+pub(crate) fn verifier(sh: &Shell, wasm: &Wasm) -> anyhow::Result<PathBuf> {
     let module = module(sh, wasm)?;
     let build = format!("{PACKAGE}/build");
     sh.remove_path(&build)?;
     cmd!(sh, "cargo run --locked --quiet -p verifier-glue -- {module} {build}").run()?;
-    Ok(cmd!(sh, "npm run --silent build --workspace @postq/verifier").run()?)
+    cmd!(sh, "npm run --silent build --workspace @postq/verifier").run()?;
+    Ok(sh.current_dir().join(PACKAGE).join("dist/verifier.wasm"))
 }
 
 fn module(sh: &Shell, wasm: &Wasm) -> anyhow::Result<PathBuf> {
-    let home = match sh.var("CARGO_HOME") {
-        Ok(home) => home,
-        Err(_) => format!("{}/.cargo", sh.var("HOME").context("neither CARGO_HOME nor HOME is set")?),
-    };
     let root = sh.current_dir();
     let rustc = match wasm {
         Wasm::Rustup => Path::new("rustc"),
         Wasm::Debian { rustc, .. } => rustc,
     };
-    let sysroot = cmd!(sh, "{rustc} --print sysroot").quiet().read()?;
-    let version = cmd!(sh, "{rustc} -vV").quiet().read()?;
-    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
-    let commit = commit.context("`rustc -vV` names no commit")?;
-    let flags = [
-        // Paths stand in panic messages, and this machine's are nobody's business.
-        format!("--remap-path-prefix={home}=cargo"),
-        format!("--remap-path-prefix={}=postq-vault", root.display()),
-        // Where the standard library's sources are installed, they are named by their place; elsewhere, like this.
-        format!("--remap-path-prefix={sysroot}/lib/rustlib/src/rust=/rustc/{commit}"),
+    let mut flags = flags::without_paths(sh, rustc)?;
+    flags.extend([
         // The hashes in loops instead of unrolled: a sixth of their code.
         r#"--cfg=sha2_backend="soft""#.to_owned(),
         r#"--cfg=sha2_backend_soft="compact""#.to_owned(),
-    ];
+    ]);
     let arguments = [
         "build",
         "--locked",
@@ -111,7 +81,7 @@ fn module(sh: &Shell, wasm: &Wasm) -> anyhow::Result<PathBuf> {
         "--target-dir",
         "target/wasm",
     ];
-    let flags = flags.join("\u{1f}");
+    let flags = flags::encoded(&flags);
     match wasm {
         Wasm::Rustup => {
             println!("building the verifier for {TARGET} with rustup's target");

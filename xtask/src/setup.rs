@@ -120,6 +120,19 @@ pub(crate) fn cargo_deny(sh: &Shell) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
+/// cargo-cyclonedx, which knows what a program is made of, built once into `target/tools`.
+pub(crate) fn cargo_cyclonedx(sh: &Shell) -> anyhow::Result<PathBuf> {
+    let tools = sh.current_dir().join("target/tools");
+    let program = tools.join("bin/cargo-cyclonedx");
+    if !program.exists() {
+        println!("setting up cargo-cyclonedx {CARGO_CYCLONEDX} in target/tools; it takes a minute or two");
+        cmd!(sh, "cargo install --locked --quiet cargo-cyclonedx@{CARGO_CYCLONEDX} --root {tools}")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
+            .run()?;
+    }
+    Ok(program)
+}
+
 /// DynamoDB on this machine, built once into `target/tools`: it embeds another version of SQLite than the store does, and two
 /// cannot be linked together.
 pub(crate) fn dynoxide(sh: &Shell) -> anyhow::Result<()> {
@@ -189,6 +202,8 @@ const CARGO_LAMBDA: &str = "1.9.2";
 const AWS_CLI: &str = "1.46.3";
 
 const CHECKOV: &str = "3.3.30";
+
+const CARGO_CYCLONEDX: &str = "0.5.9";
 
 const CARGO_DENY: &str = "0.20.2";
 

@@ -1,0 +1,122 @@
+//! Cold starts: from the start of a process to its first poll of the Lambda Runtime API, from there to the answer to its first
+//! request, and the memory that it had by then. `sign` as packaged, the least that a Lambda in Rust is, and an outline of `sign` in Node,
+//! by turns. `cargo xtask bench-cold-start`, on Linux.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a program that prints figures")]
+#![expect(dead_code, clippy::expect_used, clippy::indexing_slicing, reason = "what the tests are made of")]
+
+#[path = "../tests/in_process.rs"]
+mod in_process;
+#[path = "../tests/lambda_process.rs"]
+mod lambda_process;
+#[path = "../tests/local_cloud.rs"]
+mod local_cloud;
+#[path = "../tests/local_dynamodb.rs"]
+mod local_dynamodb;
+#[path = "../tests/local_kms.rs"]
+mod local_kms;
+#[path = "../tests/python.rs"]
+mod python;
+#[path = "../tests/rounds.rs"]
+mod rounds;
+#[path = "../tests/server_process.rs"]
+mod server_process;
+
+use std::{
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    in_process::Vault,
+    lambda_process::{Lambda, event},
+    python::root,
+};
+
+const STARTS: usize = 20;
+
+/// One start.
+struct Start {
+    poll: Duration,
+    request: Duration,
+    /// Resident at most, in KiB.
+    memory: u64,
+}
+
+#[tokio::main]
+async fn main() {
+    let vault = Vault::in_dynamodb().await;
+    let key = vault.create_key("mldsa65+ed25519").await;
+    let request = json!({"keyId": key, "payload": "aGVsbG8="});
+    let lambdas =
+        PathBuf::from(std::env::var_os("POSTQ_BENCH_LAMBDAS").expect("run `cargo xtask bench-cold-start`"));
+    let built = |name: &str| Command::new(lambdas.join(name).join("bootstrap"));
+    let node = || {
+        let mut node = Command::new(program_on_path("node"));
+        node.arg(root().join("target/bench-lambda.cjs"));
+        node
+    };
+    let kinds: [(&str, &dyn Fn() -> Command); 3] = [
+        ("`sign`", &|| built("sign")),
+        ("the least in Rust", &|| built("minimal")),
+        ("an outline of `sign` in Node", &node),
+    ];
+    let mut starts: [Vec<Start>; 3] = Default::default();
+    for _ in 0..STARTS {
+        for ((_, program), starts) in kinds.iter().zip(&mut starts) {
+            starts.push(start(program(), &vault, &request).await);
+        }
+    }
+    println!(
+        "\n| | first poll, ms: median, most | first answer after that, ms: median | resident at most, MiB |"
+    );
+    println!("|---|---|---|---|");
+    for ((name, _), starts) in kinds.iter().zip(&starts) {
+        let polls = sorted(starts, |start| start.poll);
+        let requests = sorted(starts, |start| start.request);
+        let memory = starts.iter().map(|start| start.memory).max().unwrap();
+        println!(
+            "| {name} | {:.1}, {:.1} | {:.1} | {:.1} |",
+            millis(polls[STARTS / 2]),
+            millis(polls[STARTS - 1]),
+            millis(requests[STARTS / 2]),
+            f64::from(u32::try_from(memory).unwrap()) / 1024.0
+        );
+    }
+}
+
+async fn start(program: Command, vault: &Vault, request: &Value) -> Start {
+    let begun = Instant::now();
+    let mut lambda = Lambda::spawn(program, "sign", &vault.variables()).await;
+    lambda.polls().await;
+    let poll = begun.elapsed();
+    let asked = Instant::now();
+    let answer = lambda.invoke(event("POST", "/v1/sign", &vault.token, Some(request))).await.unwrap();
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    Start { poll, request: asked.elapsed(), memory: peak(lambda.process.id()) }
+}
+
+/// What a process had of memory at most, in KiB.
+fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Processes start without an environment, and so without a path.
+fn program_on_path(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.exists()).unwrap()
+}
+
+fn sorted(starts: &[Start], of: impl Fn(&Start) -> Duration) -> Vec<Duration> {
+    let mut all: Vec<Duration> = starts.iter().map(of).collect();
+    all.sort_unstable();
+    all
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
