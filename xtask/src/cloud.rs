@@ -30,8 +30,7 @@ pub(crate) struct Args {
 pub(crate) fn up(sh: &Shell, args: &Args) -> anyhow::Result<()> {
     let cloud = Cloud::new(sh, "target/cloud", args.port)?;
     cloud.prepare(sh)?;
-    cloud.start(sh)?;
-    cloud.apply(sh)?;
+    cloud.start_and_apply(sh)?;
     let told = cloud.describe(sh)?;
     println!("address  {}", told["address"].as_str().unwrap_or_default());
     println!("token    {}", told["token"].as_str().unwrap_or_default());
@@ -58,8 +57,7 @@ pub(crate) fn check(sh: &Shell, tests: impl FnOnce(&Path) -> anyhow::Result<()>)
     let cloud = Cloud::new(sh, FOLDER_OF_TESTS, port)?;
     cloud.prepare(sh)?;
     let cloud = Ending(cloud);
-    cloud.0.start(sh)?;
-    cloud.0.apply(sh)?;
+    cloud.0.start_and_apply(sh)?;
     cloud.0.second_plan(sh)?;
     cloud.0.describe(sh)?;
     cloud.0.leave_sealing_to_callers(sh)?;
@@ -133,11 +131,22 @@ impl Cloud {
         )
     }
 
-    /// Starts the account unless it runs. What was applied to one that is gone is forgotten.
-    fn start(&self, sh: &Shell) -> anyhow::Result<()> {
+    /// The account with the stack in it. A new one is begun a second time if the first came to nothing: where an answer of the
+    /// emulator's is lost, Terraform asks again, and not every call of the emulator's takes that as the same request.
+    fn start_and_apply(&self, sh: &Shell) -> anyhow::Result<()> {
         if self.process().is_some() {
-            return Ok(());
+            return self.apply(sh);
         }
+        self.start(sh)?;
+        let Err(error) = self.apply(sh) else { return Ok(()) };
+        println!("{error:#}; once more, in an account that is new");
+        self.stop()?;
+        self.start(sh)?;
+        self.apply(sh)
+    }
+
+    /// Starts the account. What was applied to one before it is forgotten.
+    fn start(&self, sh: &Shell) -> anyhow::Result<()> {
         ensure!(
             TcpStream::connect(("127.0.0.1", self.port)).is_err(),
             "port {} is somebody else's: name another one with --port",

@@ -31,20 +31,20 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     stages.run("infrastructure", || infra::check(sh))?;
     stages.run("format", || Ok(cmd!(sh, "cargo fmt --all --check").run()?))?;
     stages.run("lints", || {
-        cmd!(sh, "cargo clippy --locked --workspace --all-targets -- -D warnings").run()?;
+        cmd!(sh, "cargo clippy {EVERYTHING...} --all-targets -- -D warnings").run()?;
         // They are no part of a build of all targets.
-        Ok(cmd!(sh, "cargo clippy --locked --workspace {BENCHES...} -- -D warnings").run()?)
+        Ok(cmd!(sh, "cargo clippy {EVERYTHING...} {BENCHES...} -- -D warnings").run()?)
     })?;
     stages.run("JavaScript packages", || npm::packages(sh, &wasm))?;
     stages.run("binaries", || binaries(sh))?;
     stages.run("JavaScript tests", || npm::test(sh))?;
     let rounds = if long { "long" } else { "short" };
     stages.run("tests", || {
-        Ok(cmd!(sh, "cargo test --locked {TESTED...}").env("POSTQ_TEST_ROUNDS", rounds).run()?)
+        Ok(cmd!(sh, "cargo test {EVERYTHING...}").env("POSTQ_TEST_ROUNDS", rounds).run()?)
     })?;
     stages.run("Lambdas", || package::run(sh, &package::Args::of_this_machine()))?;
+    stages.run("deployment", || deployment(sh, rounds))?;
     if long {
-        stages.run("deployment", || deployment(sh, rounds))?;
         stages.run("reproducible builds", || reproducible::check(sh))?;
         stages.run("licences and bans", || {
             let cargo_deny = setup::cargo_deny(sh)?;
@@ -63,9 +63,9 @@ pub(crate) fn test_cloud(sh: &Shell) -> anyhow::Result<()> {
     deployment(sh, "short")
 }
 
-/// What the tests run as processes.
+/// The tests, and what they run as processes.
 fn binaries(sh: &Shell) -> anyhow::Result<()> {
-    Ok(cmd!(sh, "cargo build --locked -p server -p functions -p cli --features server/aws --bins").run()?)
+    Ok(cmd!(sh, "cargo build {EVERYTHING...} --bins --tests").run()?)
 }
 
 /// A deployment in an emulated account of its own, what is tested over it, and its end.
@@ -77,14 +77,14 @@ fn deployment(sh: &Shell, rounds: &str) -> anyhow::Result<()> {
 fn cloud_tests(sh: &Shell, description: &Path, rounds: &str) -> anyhow::Result<()> {
     let _where = sh.push_env("POSTQ_TEST_CLOUD", description);
     let _rounds = sh.push_env("POSTQ_TEST_ROUNDS", rounds);
-    let there = cmd!(sh, "cargo test --locked {TESTED...} --test all -- --list --format terse").read()?;
+    let there = cmd!(sh, "cargo test {EVERYTHING...} --test all -- --list --format terse").read()?;
     for name in OVER_HTTP.iter().chain(NOT_DEPLOYED.iter().map(|(test, _)| test)) {
         ensure!(there.contains(name), "no test is called `{name}` any more: xtask/src/stages.rs names it");
     }
     let skipped = NOT_DEPLOYED.iter().flat_map(|(test, _)| ["--skip", test]);
-    cmd!(sh, "cargo test --locked {TESTED...} --test all -- {OVER_HTTP...} {skipped...}").run()?;
+    cmd!(sh, "cargo test {EVERYTHING...} --test all -- {OVER_HTTP...} {skipped...}").run()?;
     npm::test_deployed(sh)?;
-    cmd!(sh, "cargo test --locked {TESTED...} --test all -- deployed_ --ignored --test-threads 1").run()?;
+    cmd!(sh, "cargo test {EVERYTHING...} --test all -- deployed_ --ignored --test-threads 1").run()?;
     Ok(())
 }
 
@@ -92,8 +92,8 @@ fn cloud_tests(sh: &Shell, description: &Path, rounds: &str) -> anyhow::Result<(
 const BENCHES: [&str; 8] =
     ["--bench", "ledger", "--bench", "server", "--bench", "aws", "--bench", "cold_start"];
 
-/// What cargo builds to test: with the same features wherever tests are run, so that it is built once.
-const TESTED: [&str; 3] = ["--workspace", "--exclude", "benches"];
+/// What cargo checks, builds and tests: the same packages each time, and so the same features, so that each crate is built once.
+const EVERYTHING: [&str; 2] = ["--locked", "--workspace"];
 
 /// The suites whose tests ask a server over HTTP, or a router as one is asked.
 const OVER_HTTP: [&str; 9] = [
