@@ -214,6 +214,7 @@ impl Cloud {
     fn apply(&self, sh: &Shell) -> anyhow::Result<()> {
         let _at = self.enter(sh);
         infra::init(sh, &mut None)?;
+        read_provider(sh, Path::new(".terraform/providers"))?;
         if !sh.read_file(VARIABLES).is_ok_and(|chosen| chosen.contains("signing_kek_ciphertext")) {
             // No backend keeps its state, and nobody misses its tables.
             let mut chosen = json!({
@@ -332,6 +333,20 @@ fn copy_terraform(sh: &Shell, from: &Path, to: &Path) -> anyhow::Result<()> {
             copy_terraform(sh, &entry, &to.join(name))?;
         } else if [".tf", ".js"].iter().any(|ending| name.ends_with(ending)) {
             sh.copy_file(&entry, to)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads Terraform's provider, so that it need not wait for the disk while it runs. Where it does, an answer that comes within a
+/// millisecond can overtake the end of its own request: it takes that for a lost connection and sends the request again, and not every
+/// call of the emulator's takes the second for the first.
+fn read_provider(sh: &Shell, folder: &Path) -> anyhow::Result<()> {
+    for entry in sh.read_dir(folder)? {
+        if entry.is_dir() {
+            read_provider(sh, &entry)?;
+        } else {
+            std::io::copy(&mut File::open(sh.current_dir().join(entry))?, &mut std::io::sink())?;
         }
     }
     Ok(())

@@ -43,8 +43,8 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
         Ok(cmd!(sh, "cargo test {EVERYTHING...}").env("POSTQ_TEST_ROUNDS", rounds).run()?)
     })?;
     stages.run("Lambdas", || package::run(sh, &package::Args::of_this_machine()))?;
+    stages.run("deployment", || deployment(sh, rounds))?;
     if long {
-        stages.run("deployment", || deployment(sh, rounds))?;
         stages.run("reproducible builds", || reproducible::check(sh))?;
         stages.run("licences and bans", || {
             let cargo_deny = setup::cargo_deny(sh)?;
