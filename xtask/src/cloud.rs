@@ -29,6 +29,7 @@ pub(crate) struct Args {
 /// Starts the account, or takes the one that runs, and applies the stack to it.
 pub(crate) fn up(sh: &Shell, args: &Args) -> anyhow::Result<()> {
     let cloud = Cloud::new(sh, "target/cloud", args.port)?;
+    package::run(sh, &package::Args::of_this_machine())?;
     cloud.prepare(sh)?;
     cloud.start_and_apply(sh)?;
     let told = cloud.describe(sh)?;
@@ -94,12 +95,11 @@ impl Cloud {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Sets up what is missing, packs the Lambdas and writes the stack.
+    /// Sets up what is missing and writes the stack, which deploys the Lambdas that were packed.
     fn prepare(&self, sh: &Shell) -> anyhow::Result<()> {
         infra::terraform(sh)?;
         setup::python(sh)?;
         setup::aws_cli(sh)?;
-        package::run(sh, &package::Args::of_this_machine())?;
         let infra = self.folder.join("infra");
         sh.remove_path(infra.join("modules"))?;
         for part in ["modules", "live/example"] {
@@ -338,9 +338,9 @@ fn copy_terraform(sh: &Shell, from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads Terraform's provider, so that it need not wait for the disk while it runs. Where it does, an answer that comes within a
-/// millisecond can overtake the end of its own request: it takes that for a lost connection and sends the request again, and not every
-/// call of the emulator's takes the second for the first.
+/// Reads Terraform's provider, so that it need not wait for the disk while it runs: where it does, it drops connections whose answer
+/// is there and sends the request again, and not every call of the emulator's takes the second for the first
+/// (docs/decisions/0017-a-cloud-on-this-machine.md).
 fn read_provider(sh: &Shell, folder: &Path) -> anyhow::Result<()> {
     for entry in sh.read_dir(folder)? {
         if entry.is_dir() {

@@ -42,7 +42,7 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     stages.run("tests", || {
         Ok(cmd!(sh, "cargo test {EVERYTHING...}").env("POSTQ_TEST_ROUNDS", rounds).run()?)
     })?;
-    stages.run("Lambdas", || package::run(sh, &package::Args::of_this_machine()))?;
+    stages.run("Lambdas", || lambdas(sh))?;
     stages.run("deployment", || deployment(sh, rounds))?;
     if long {
         stages.run("reproducible builds", || reproducible::check(sh))?;
@@ -60,12 +60,18 @@ pub(crate) fn test_cloud(sh: &Shell) -> anyhow::Result<()> {
     setup::c_compiler(sh)?;
     npm::build(sh)?;
     binaries(sh)?;
+    lambdas(sh)?;
     deployment(sh, "short")
 }
 
 /// The tests, and what they run as processes.
 fn binaries(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo build {EVERYTHING...} --bins --tests").run()?)
+}
+
+/// The packages that the deployment deploys.
+fn lambdas(sh: &Shell) -> anyhow::Result<()> {
+    package::run(sh, &package::Args::of_this_machine())
 }
 
 /// A deployment in an emulated account of its own, what is tested over it, and its end.
