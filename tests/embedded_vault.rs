@@ -235,7 +235,11 @@ fn the_version_is_told() {
     let output = command(&[]).arg("version").output().unwrap();
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
-        format!("postq-vault {}\nclouds  {}\n", env!("CARGO_PKG_VERSION"), server::clouds::NAMES.join(", "))
+        format!(
+            "postq-vault {}\nclouds     {}\ndashboard  built in\n",
+            env!("CARGO_PKG_VERSION"),
+            server::clouds::NAMES.join(", ")
+        )
     );
 }
 

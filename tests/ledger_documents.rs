@@ -134,6 +134,35 @@ async fn a_bundle_page_by_page_is_the_bundle_while_the_ledger_grows() {
 }
 
 #[tokio::test]
+async fn entries_are_read_from_either_end_page_by_page() {
+    let (vault, _, _) = lived_in().await;
+    let all = async |query: &str| {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let (status, page) =
+                vault.call(&format!("/v1/ledger/entries?limit=7{query}{cursor}"), None).await;
+            assert_eq!(status, 200, "{page}");
+            let seqs = page["data"].as_array().unwrap().iter().map(|entry| entry["seq"].as_u64().unwrap());
+            found.extend(seqs);
+            match page["pagination"]["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return found,
+            }
+        }
+    };
+    for filter in ["", "&since=5", "&eventType=custom.event", "&since=9&eventType=custom.event"] {
+        let oldest = all(filter).await;
+        let mut newest = all(&format!("{filter}&order=newest")).await;
+        assert!(oldest.len() > 1 && newest.is_sorted_by(|a, b| a > b), "{filter}: {newest:?}");
+        newest.reverse();
+        assert_eq!(newest, oldest, "{filter}");
+        assert_eq!(all(&format!("{filter}&order=oldest")).await, oldest, "{filter}");
+    }
+    let (status, answer) = vault.call("/v1/ledger/entries?order=upwards", None).await;
+    assert_eq!((status, &answer["field"]), (400, &json!("order")), "{answer}");
+}
+
+#[tokio::test]
 async fn a_ledger_too_large_for_one_answer_says_how_to_read_it() {
     let vault = Vault::new().await;
     let large = "x".repeat(16_000);

@@ -274,8 +274,11 @@ pub(crate) struct TrustFile {
 
 #[derive(Subcommand)]
 pub(crate) enum Ledger {
-    /// List entries, oldest first
+    /// List entries, oldest first unless told otherwise
     Entries {
+        /// Newest first
+        #[arg(long)]
+        newest: bool,
         /// From this place on
         #[arg(long)]
         since: Option<u64>,

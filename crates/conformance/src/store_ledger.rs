@@ -86,10 +86,31 @@ async fn entries_are_found_by_what_they_are_about(store: &dyn Store) {
     for (filter, expected) in [
         (EntryFilter { event_type: by_type, ..all.clone() }, vec![2, 3, 4]),
         (EntryFilter { subject: by_subject.clone(), ..all.clone() }, vec![2, 3, 4]),
-        (EntryFilter { subject: by_subject, event_type: by_type, since: 3, ..all.clone() }, vec![3, 4]),
+        (
+            EntryFilter { subject: by_subject.clone(), event_type: by_type, since: 3, ..all.clone() },
+            vec![3, 4],
+        ),
         (EntryFilter { event_type: Some(EventType::KeyRevoked), ..all.clone() }, vec![]),
         (EntryFilter { since: 1, limit: 2, ..all.clone() }, vec![1, 2]),
-        (EntryFilter { since: 5, ..all }, vec![]),
+        (EntryFilter { since: 5, ..all.clone() }, vec![]),
+        (EntryFilter { before: Some(2), ..all.clone() }, vec![0, 1]),
+        (EntryFilter { newest_first: true, ..all.clone() }, vec![4, 3, 2, 1, 0]),
+        (EntryFilter { newest_first: true, limit: 2, ..all.clone() }, vec![4, 3]),
+        (EntryFilter { newest_first: true, before: Some(3), limit: 2, ..all.clone() }, vec![2, 1]),
+        (EntryFilter { newest_first: true, since: 3, ..all.clone() }, vec![4, 3]),
+        (EntryFilter { newest_first: true, event_type: by_type, limit: 2, ..all.clone() }, vec![4, 3]),
+        (EntryFilter { newest_first: true, event_type: by_type, before: Some(4), ..all.clone() }, vec![3, 2]),
+        (
+            EntryFilter {
+                newest_first: true,
+                subject: by_subject,
+                event_type: by_type,
+                before: Some(3),
+                ..all.clone()
+            },
+            vec![2],
+        ),
+        (EntryFilter { newest_first: true, since: 5, ..all }, vec![]),
     ] {
         let found: Vec<u64> = entries(store, &org, filter.clone()).await.iter().map(|e| e.seq).collect();
         assert_eq!(found, expected, "{filter:?}");

@@ -20,7 +20,9 @@ use vault::{
     store::Store,
 };
 
-/// The whole API over one store.
+use crate::dashboard;
+
+/// The whole API over one store, and the dashboard beside it.
 pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -> Router {
     let tokens = || store.clone();
     let router = Router::new()
@@ -89,7 +91,8 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
             },
         ))
         .merge(settings_routes(store, custody))
-        .merge(ledger_routes(store, custody));
+        .merge(ledger_routes(store, custody))
+        .merge(dashboard::router());
     http::finish(router, origins)
 }
 

@@ -1,10 +1,11 @@
 //! Every route in one process over one store: the embedded default and the developer's loop.
 //!
-//! In scope: putting the parts together ([`app`]), the data directory with its key-encryption key ([`data_dir`]), and what
+//! In scope: putting the parts together ([`app`]), the dashboard's files ([`dashboard`]), the data directory with its key-encryption key ([`data_dir`]), and what
 //! the server does by itself ([`keep_house`]). The binary `postq-vault` is the command line around both.
 
 mod app;
 pub mod clouds;
+pub mod dashboard;
 pub mod data_dir;
 mod housekeeping;
 

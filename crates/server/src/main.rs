@@ -85,7 +85,7 @@ enum Command {
         #[command(flatten)]
         data: Data,
     },
-    /// Print the version, and which clouds this build has
+    /// Print the version, which clouds this build has, and whether it has the dashboard
     Version,
 }
 
@@ -151,7 +151,8 @@ async fn main() -> ExitCode {
         Command::Version => {
             println!("postq-vault {}", env!("CARGO_PKG_VERSION"));
             let clouds = server::clouds::NAMES;
-            println!("clouds  {}", if clouds.is_empty() { "none".to_owned() } else { clouds.join(", ") });
+            println!("clouds     {}", if clouds.is_empty() { "none".to_owned() } else { clouds.join(", ") });
+            println!("dashboard  {}", if server::dashboard::is_built_in() { "built in" } else { "none" });
             Ok(ExitCode::SUCCESS)
         }
     };
@@ -196,8 +197,13 @@ async fn serve(
     };
     data.release()?;
     let banner = Zeroizing::new(format!(
-        "PostQ Vault {}\naddress  http://{address}\n{}\n",
+        "PostQ Vault {}\naddress  http://{address}\n{}{}\n",
         env!("CARGO_PKG_VERSION"),
+        if server::dashboard::is_built_in() {
+            format!("page     http://{address}/vault\n")
+        } else {
+            String::new()
+        },
         *token
     ));
     // Whoever started it may have closed its standard output, which is no reason not to serve.

@@ -42,16 +42,27 @@ impl LedgerReads for DynamoStore {
             (None, Some(kind)) => about_type(org, kind),
             (None, None) => {
                 let size = self.head(org).await?.size;
-                let until =
-                    size.min(filter.since.saturating_add(u64::try_from(filter.limit).unwrap_or(u64::MAX)));
-                return self.entries_at(org, &(filter.since..until).collect::<Vec<_>>()).await;
+                let end = filter.before.map_or(size, |before| size.min(before));
+                let limit = u64::try_from(filter.limit).unwrap_or(u64::MAX);
+                let seqs: Vec<u64> = if filter.newest_first {
+                    (filter.since.max(end.saturating_sub(limit))..end).rev().collect()
+                } else {
+                    (filter.since..end.min(filter.since.saturating_add(limit))).collect()
+                };
+                return self.entries_at(org, &seqs).await;
             }
         };
         let mut entries = Vec::new();
-        let mut since = filter.since;
+        let (mut since, mut before) = (filter.since, filter.before);
         loop {
-            let (seqs, more) = self.places(&pk, since, filter.limit - entries.len()).await?;
-            since = seqs.last().map_or(since, |last| last + 1);
+            let left = filter.limit - entries.len();
+            let (seqs, more) =
+                self.places(&pk, since..before.unwrap_or(u64::MAX), filter.newest_first, left).await?;
+            if filter.newest_first {
+                before = seqs.last().copied().or(before);
+            } else {
+                since = seqs.last().map_or(since, |last| last + 1);
+            }
             for entry in self.entries_at(org, &seqs).await? {
                 let fields = entry.fields().map_err(|_| corrupt(None, "payload"))?;
                 let about = filter.subject.is_none() || filter.subject.as_deref() == fields.subject_id;
@@ -72,28 +83,8 @@ impl LedgerReads for DynamoStore {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        let (pk, below) = (about_key(org, key), before.map(sortable));
-        let range = Range {
-            pk: &pk,
-            below: below.as_deref(),
-            newest_first: true,
-            page: Some(limit),
-            ..Range::default()
-        };
-        let mut seqs: Vec<u64> = Vec::new();
-        let mut broken = None;
-        self.query(Table::Ledger, range, |item| {
-            match item::counts(&item, "seqs") {
-                Ok(some) => seqs.extend(some.into_iter().rev().filter(|seq| before.is_none_or(|b| *seq < b))),
-                Err(name) => broken = Some(name),
-            }
-            seqs.len() < limit && broken.is_none()
-        })
-        .await?;
-        if let Some(name) = broken {
-            return Err(corrupt(None, name));
-        }
-        seqs.truncate(limit);
+        let places = 0..before.unwrap_or(u64::MAX);
+        let (seqs, _) = self.places(&about_key(org, key), places, true, limit).await?;
         self.entries_at(org, &seqs).await
     }
 
@@ -248,15 +239,28 @@ impl DynamoStore {
         entries.collect::<Result<_, _>>().map_err(|name| corrupt(None, name))
     }
 
-    /// The places that a partition names, from `since` on and at most `limit`, and whether there may be more.
-    async fn places(&self, pk: &str, since: u64, limit: usize) -> Result<(Vec<u64>, bool), StoreError> {
+    /// The places in a range that a partition names, at most `limit`, and whether there may be more.
+    async fn places(
+        &self,
+        pk: &str,
+        places: std::ops::Range<u64>,
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<(Vec<u64>, bool), StoreError> {
         // What names a place stands at the first place of its batch.
-        let from = sortable(since.saturating_sub(MAX_BATCH as u64));
+        let from = sortable(places.start.saturating_sub(MAX_BATCH as u64));
+        let below = sortable(places.end);
         let (mut seqs, mut broken, mut more) = (Vec::new(), None, false);
         let page = Some(limit.clamp(1, 1000));
-        self.query(Table::Ledger, Range { pk, from: Some(&from), page, ..Range::default() }, |item| {
+        let range = Range { pk, from: Some(&from), below: Some(&below), newest_first, page };
+        self.query(Table::Ledger, range, |item| {
             match item::counts(&item, "seqs") {
-                Ok(some) => seqs.extend(some.into_iter().filter(|seq| *seq >= since)),
+                Ok(mut some) => {
+                    if newest_first {
+                        some.reverse();
+                    }
+                    seqs.extend(some.into_iter().filter(|seq| places.contains(seq)));
+                }
                 Err(name) => broken = Some(name),
             }
             more = seqs.len() >= limit;

@@ -62,25 +62,21 @@ impl LedgerReads for SqliteStore {
         let (org, filter) = (org.to_string(), filter.clone());
         self.read(move |t| {
             // Each filter has an index that ends in the place.
-            let sql = match (&filter.subject, filter.event_type) {
-                (None, None) => {
-                    "SELECT * FROM entries WHERE org = :org AND seq >= :since ORDER BY seq LIMIT :limit"
-                }
-                (None, Some(_)) => {
-                    "SELECT * FROM entries WHERE org = :org AND event_type = :type AND seq >= :since
-                     ORDER BY seq LIMIT :limit"
-                }
-                (Some(_), None) => {
-                    "SELECT * FROM entries WHERE org = :org AND subject = :subject AND seq >= :since
-                     ORDER BY seq LIMIT :limit"
-                }
-                (Some(_), Some(_)) => {
-                    "SELECT * FROM entries WHERE org = :org AND subject = :subject AND event_type = :type
-                     AND seq >= :since ORDER BY seq LIMIT :limit"
-                }
+            let about = match (&filter.subject, filter.event_type) {
+                (None, None) => "",
+                (None, Some(_)) => "AND event_type = :type",
+                (Some(_), None) => "AND subject = :subject",
+                (Some(_), Some(_)) => "AND subject = :subject AND event_type = :type",
             };
+            let order = if filter.newest_first { "DESC" } else { "ASC" };
+            let sql = format!(
+                "SELECT * FROM entries WHERE org = :org {about} AND seq >= :since AND seq < :before
+                 ORDER BY seq {order} LIMIT :limit"
+            );
             let (since, limit) = (rows::number(filter.since), rows::limit(filter.limit));
-            let mut params = named_params! { ":org": org, ":since": since, ":limit": limit }.to_vec();
+            let before = filter.before.map_or(i64::MAX, rows::number);
+            let mut params =
+                named_params! { ":org": org, ":since": since, ":before": before, ":limit": limit }.to_vec();
             let kind = filter.event_type.map(ledger::EventType::name);
             if filter.event_type.is_some() {
                 params.push((":type", &kind));
@@ -88,7 +84,7 @@ impl LedgerReads for SqliteStore {
             if filter.subject.is_some() {
                 params.push((":subject", &filter.subject));
             }
-            collect(t, sql, params.as_slice(), entry)
+            collect(t, &sql, params.as_slice(), entry)
         })
         .await
     }

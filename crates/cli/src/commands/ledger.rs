@@ -28,13 +28,16 @@ const PAGE: &str = "5000";
 
 pub(crate) fn run(command: args::Ledger, vault: &Vault, output: Output) -> anyhow::Result<Outcome> {
     match command {
-        args::Ledger::Entries { since, event_type, subject, limit } => {
+        args::Ledger::Entries { newest, since, event_type, subject, limit } => {
             let since = since.map(|since| since.to_string());
             let mut query = Vec::new();
             for (name, value) in [("since", &since), ("eventType", &event_type), ("subjectId", &subject)] {
                 if let Some(value) = value {
                     query.push((name, value.as_str()));
                 }
+            }
+            if newest {
+                query.push(("order", "newest"));
             }
             let entries = all(&vault.client()?, &["v1", "ledger", "entries"], &query, &limit)?;
             output.rows(&["seq", "createdAt", "eventType", "subjectId", "actorId", "id"], &entries)?;

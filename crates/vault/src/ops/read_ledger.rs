@@ -118,6 +118,19 @@ pub struct EntriesRequest {
     pub event_type: Option<EventType>,
     /// Only about this key or token.
     pub subject_id: Option<String>,
+    /// In which order: `oldest` first if left out.
+    #[param(inline)]
+    pub order: Option<Order>,
+}
+
+/// Which end of the ledger comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// In the ledger's own order.
+    Oldest,
+    /// Against it.
+    Newest,
 }
 
 /// Which checkpoints.
@@ -154,7 +167,7 @@ pub struct Paged<T> {
     pub next_cursor: Option<String>,
 }
 
-/// Entries in their order.
+/// Entries in their order, or the newest first.
 ///
 /// # Errors
 /// [`Error::Invalid`], [`Error::StoreUnavailable`].
@@ -166,8 +179,13 @@ pub async fn entries(
     let limit = input::page_size(request.limit, 100, 1000)?;
     let cursor = input::cursor::<u64>(request.cursor.as_deref())?;
     ports.access.sequencer.sequence(&caller.org).await?;
+    let newest_first = request.order == Some(Order::Newest);
+    // A cursor is the place of the next page's first entry.
+    let (from, until) = if newest_first { (None, cursor) } else { (cursor, None) };
     let filter = EntryFilter {
-        since: cursor.or(request.since).unwrap_or_default(),
+        since: from.or(request.since).unwrap_or_default(),
+        before: until.map(|last| last.saturating_add(1)),
+        newest_first,
         limit: limit + 1,
         event_type: request.event_type,
         subject: request.subject_id,

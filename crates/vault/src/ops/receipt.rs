@@ -89,6 +89,7 @@ async fn refuse_withheld(
             limit: PAGE,
             event_type: Some(ledger::EventType::SignatureWithheld),
             subject: Some(key.to_string()),
+            ..EntryFilter::default()
         };
         let page = access.sequencer.ledger.entries(&caller.org, &filter).await?;
         for entry in &page {

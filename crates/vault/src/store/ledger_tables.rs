@@ -34,7 +34,7 @@ pub trait LedgerReads: Send + Sync {
     /// The place of an event; `None` where it has none.
     async fn place(&self, org: &OrgId, event: &EventId) -> Result<Option<u64>, StoreError>;
 
-    /// Entries that match, in their order.
+    /// Entries that match, in their order or the newest first.
     async fn entries(&self, org: &OrgId, filter: &EntryFilter) -> Result<Vec<Entry>, StoreError>;
 
     /// The entries that the vault wrote about a key, newest first: at most `limit`, those before the place `before`.
@@ -106,6 +106,10 @@ pub struct Head {
 pub struct EntryFilter {
     /// Only those from this place on.
     pub since: u64,
+    /// Only those before this place.
+    pub before: Option<u64>,
+    /// The newest first, instead of in their order.
+    pub newest_first: bool,
     /// At most so many.
     pub limit: usize,
     /// Only of this type.
