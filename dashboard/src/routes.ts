@@ -5,7 +5,7 @@ import type { Component } from "svelte";
 export interface Page {
   /** Its address below the base; `:id` stands for one part. */
   path: string;
-  load: () => Promise<{ default: Component<{ id: string }> }>;
+  load: () => Promise<{ default: Component<{ id: string }> | Component<Record<string, never>> }>;
   /** Whether it is there for who is not signed in. */
   open?: true;
 }

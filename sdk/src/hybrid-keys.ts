@@ -26,8 +26,10 @@ export class HybridKeys {
     return (await this.#http.call("getKey", { path: { id } }, options)).data;
   }
 
-  /** A key's public key, as the JSON string or as PEM. Scope `keys:read`. */
-  async publicKey(id: string, query: Query<"publicKey"> = {}, options?: CallOptions): Promise<Data<"publicKey">> {
+  /** A key's public key: as JSON with its fingerprint, or as PEM, which is a string. Scope `keys:read`. */
+  async publicKey(id: string, query: { format: "pem" }, options?: CallOptions): Promise<string>;
+  async publicKey(id: string, query?: { format?: "json" }, options?: CallOptions): Promise<Data<"publicKey">>;
+  async publicKey(id: string, query: Query<"publicKey"> = {}, options?: CallOptions): Promise<Data<"publicKey"> | string> {
     return (await this.#http.call("publicKey", { path: { id }, query }, options)).data;
   }
 

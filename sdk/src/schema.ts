@@ -516,7 +516,7 @@ export interface components {
         /** @description What to append. All of it stands in the entry's `data`: its type is always `custom.event`, its subject always null. */
         AppendRequest: {
             /** @description At most 16 KiB in canonical JSON, numbers integers, at most 8 levels deep. */
-            data?: Record<string, never>;
+            data?: Record<string, unknown>;
             /** @description At most 1 KiB. */
             message?: string | null;
             /** @description 1 to 128 characters. */
@@ -535,7 +535,7 @@ export interface components {
             /** @description `evt_…` */
             id: string;
             /** @description What the caller noted. */
-            metadata: Record<string, never>;
+            metadata: Record<string, unknown>;
             /** @description `create`, `rotate`, `revoke`, `sign`, `withhold`, `refuse` or `verify`; another event type as it is. */
             operation: string;
             /** @description SHA-256 of the payload, lower-case hex; empty where there was none, or only its digest was sent. */
@@ -658,7 +658,7 @@ export interface components {
             kekProvider?: components["schemas"]["KekProvider"] | null;
             keyProvider?: components["schemas"]["KeyProvider"] | null;
             /** @description At most 16 members and 1 KiB in canonical JSON, numbers integers; it never changes. */
-            metadata?: Record<string, never>;
+            metadata?: Record<string, unknown>;
             /** @description 1 to 128 characters. */
             name: string;
             pqProvider?: components["schemas"]["PqProvider"] | null;
@@ -798,7 +798,7 @@ export interface components {
             /** @description When it last signed, as far as the ledger has been sequenced. */
             lastUsedAt?: string | null;
             /** @description What its creator noted; never changes. */
-            metadata: Record<string, never>;
+            metadata: Record<string, unknown>;
             /** @description 1 to 128 characters. */
             name: string;
             /** @description The complete name of the ML-DSA half, where a cloud holds it. */
@@ -876,7 +876,7 @@ export interface components {
             /** @description `evt_…` */
             id: string;
             /** @description What is hashed: `actorId`, `data`, `eventType`, `id`, `issuedAt`, `org`, `seq`, `subjectId`, `v`. */
-            payload: Record<string, never>;
+            payload: Record<string, unknown>;
             /** @description The hash of the entry before it, lower-case hex; 64 zeros before the first. */
             prevHashHex: string;
             /**
@@ -968,7 +968,7 @@ export interface components {
                 /** @description `evt_…` */
                 id: string;
                 /** @description What the caller noted. */
-                metadata: Record<string, never>;
+                metadata: Record<string, unknown>;
                 /** @description `create`, `rotate`, `revoke`, `sign`, `withhold`, `refuse` or `verify`; another event type as it is. */
                 operation: string;
                 /** @description SHA-256 of the payload, lower-case hex; empty where there was none, or only its digest was sent. */
@@ -1015,7 +1015,7 @@ export interface components {
                 /** @description When it last signed, as far as the ledger has been sequenced. */
                 lastUsedAt?: string | null;
                 /** @description What its creator noted; never changes. */
-                metadata: Record<string, never>;
+                metadata: Record<string, unknown>;
                 /** @description 1 to 128 characters. */
                 name: string;
                 /** @description The complete name of the ML-DSA half, where a cloud holds it. */
@@ -1080,7 +1080,7 @@ export interface components {
                 /** @description `evt_…` */
                 id: string;
                 /** @description What is hashed: `actorId`, `data`, `eventType`, `id`, `issuedAt`, `org`, `seq`, `subjectId`, `v`. */
-                payload: Record<string, never>;
+                payload: Record<string, unknown>;
                 /** @description The hash of the entry before it, lower-case hex; 64 zeros before the first. */
                 prevHashHex: string;
                 /**
@@ -1123,10 +1123,10 @@ export interface components {
         PutSettingsRequest: {
             aws?: components["schemas"]["AwsSettingsRequest"] | null;
             /** @description The Azure account: not part of this version. */
-            azure?: Record<string, never> | null;
+            azure?: Record<string, unknown> | null;
             defaultKekProvider?: components["schemas"]["KekProvider"] | null;
             /** @description The Google Cloud account: not part of this version. */
-            gcp?: Record<string, never> | null;
+            gcp?: Record<string, unknown> | null;
         };
         /** @description That settings are saved. */
         PutSettingsResponse: components["schemas"]["VaultSettings"] & {
@@ -1184,7 +1184,7 @@ export interface components {
          */
         Scope: "keys:read" | "keys:write" | "sign" | "verify" | "audit:read" | "audit:write" | "settings" | "policies" | "admin";
         /** @description Nothing is to be chosen. */
-        SealRequest: Record<string, never>;
+        SealRequest: Record<string, unknown>;
         /** @description The newest checkpoint. */
         SealResponse: components["schemas"]["LedgerCheckpoint"] & {
             /** @description Whether this call made it; not where nothing happened since the last one. */
@@ -1240,7 +1240,7 @@ export interface components {
             /** @description `key_…` */
             keyId: string;
             /** @description At most 16 members and 1 KiB in canonical JSON, numbers integers; it goes into the ledger. */
-            metadata?: Record<string, never>;
+            metadata?: Record<string, unknown>;
             /**
              * Format: byte
              * @description The payload, base64, 0 bytes to 4 MiB.
@@ -1401,7 +1401,7 @@ export interface components {
                 /** @description `evt_…` */
                 id: string;
                 /** @description What is hashed: `actorId`, `data`, `eventType`, `id`, `issuedAt`, `org`, `seq`, `subjectId`, `v`. */
-                payload: Record<string, never>;
+                payload: Record<string, unknown>;
                 /** @description The hash of the entry before it, lower-case hex; 64 zeros before the first. */
                 prevHashHex: string;
                 /**
@@ -1460,11 +1460,11 @@ export interface components {
             data: null | {
                 aws?: components["schemas"]["AwsSettings"] | null;
                 /** @description The Azure account; null where there is none. */
-                azure?: Record<string, never> | null;
+                azure?: Record<string, unknown> | null;
                 /** @description Who wraps the data keys of keys that do not say. */
                 defaultKekProvider: components["schemas"]["KekProvider"];
                 /** @description The Google Cloud account; null where there is none. */
-                gcp?: Record<string, never> | null;
+                gcp?: Record<string, unknown> | null;
                 /** @description When they were saved, RFC 3339 UTC with milliseconds. */
                 updatedAt: string;
             };
@@ -1703,11 +1703,11 @@ export interface components {
         VaultSettings: {
             aws?: components["schemas"]["AwsSettings"] | null;
             /** @description The Azure account; null where there is none. */
-            azure?: Record<string, never> | null;
+            azure?: Record<string, unknown> | null;
             /** @description Who wraps the data keys of keys that do not say. */
             defaultKekProvider: components["schemas"]["KekProvider"];
             /** @description The Google Cloud account; null where there is none. */
-            gcp?: Record<string, never> | null;
+            gcp?: Record<string, unknown> | null;
             /** @description When they were saved, RFC 3339 UTC with milliseconds. */
             updatedAt: string;
         };
@@ -2429,6 +2429,8 @@ export interface operations {
                 eventType?: string;
                 /** @description 1 to 1000; 100 if left out. A page also ends at 4 MiB. */
                 limit?: number;
+                /** @description In which order: `oldest` first if left out. */
+                order?: "oldest" | "newest";
                 /** @description Only those from this place on. */
                 since?: number;
                 /** @description Only about this key or token. */

@@ -1,0 +1,128 @@
+// Who holds what of a key: the three axes, what a choice means, and what it comes to.
+
+import type { Algorithm, KekProvider, KeyProvider, PqProvider } from "@postq/sdk";
+
+export type Axis = "kekProvider" | "keyProvider" | "pqProvider";
+
+export interface Custody {
+  kekProvider: KekProvider;
+  keyProvider: KeyProvider;
+  pqProvider: PqProvider;
+}
+
+export interface Choice {
+  value: string;
+  name: string;
+  sentence: string;
+  /** Why it cannot be chosen; none where it can. */
+  not?: string;
+}
+
+const SOON = "Not in this version of the vault yet.";
+
+/** The three questions, with what can be answered. */
+export const AXES: readonly { axis: Axis; question: string; about: string; choices: readonly Choice[] }[] = [
+  {
+    axis: "kekProvider",
+    question: "Who wraps the data key?",
+    about: "Halves that the vault keeps lie sealed under a data key. Whoever wraps that key can withhold it.",
+    choices: [
+      { value: "env", name: "This vault", sentence: "The vault's own key-encryption key. Nothing to set up, and nothing of yours to withdraw." },
+      { value: "aws-kms", name: "AWS KMS", sentence: "A key in your account opens the data key at every signature. Disable it, and signing stops." },
+      { value: "azure-kv", name: "Azure Key Vault", sentence: "An RSA key in your vault unwraps the data key.", not: SOON },
+      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project decrypts the data key.", not: SOON },
+    ],
+  },
+  {
+    axis: "keyProvider",
+    question: "Who holds the classical half?",
+    about: "Ed25519 or ECDSA P-256: what verifiers have trusted for years.",
+    choices: [
+      { value: "postq-managed", name: "This vault", sentence: "Sealed under the data key, opened for each signature, and erased when the key ends." },
+      { value: "aws-kms", name: "AWS KMS", sentence: "A key of its own in your account. It never leaves, and each signature stands in your CloudTrail." },
+      { value: "azure-kv", name: "Azure Key Vault", sentence: "A P-256 key in your vault.", not: SOON },
+      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project.", not: SOON },
+    ],
+  },
+  {
+    axis: "pqProvider",
+    question: "Who holds the ML-DSA half?",
+    about: "FIPS 204: what holds when a quantum computer breaks the other half.",
+    choices: [
+      { value: "postq-managed", name: "This vault", sentence: "Sealed under the data key, opened for each signature, and erased when the key ends." },
+      { value: "aws-kms", name: "AWS KMS", sentence: "A key of its own in your account. It never leaves, and each signature stands in your CloudTrail." },
+      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project.", not: SOON },
+      { value: "aws-cloudhsm", name: "AWS CloudHSM", sentence: "A key in your own cluster.", not: "Awaits ML-DSA in CloudHSM." },
+      { value: "azure-managed-hsm", name: "Azure Managed HSM", sentence: "A key in your own HSM.", not: "Awaits ML-DSA in Managed HSM." },
+    ],
+  },
+];
+
+/** A choice as it stands with the others: why it cannot be made now, if it cannot. */
+export function notChoosable(axis: Axis, choice: Choice, algorithm: Algorithm, custody: Custody, account: boolean | undefined): string | undefined {
+  if (axis === "keyProvider" && choice.value === "azure-kv" && algorithm.endsWith("ed25519")) {
+    return "Azure Key Vault holds P-256 alone: it would take an algorithm with ecdsa-p256.";
+  }
+  if (choice.not !== undefined) return choice.not;
+  if (axis === "kekProvider" && isSealless(custody)) return "Both halves are held elsewhere: nothing is sealed, so nothing is wrapped.";
+  if (choice.value === "aws-kms" && account === false) return "Name your AWS account first, in Settings.";
+  return undefined;
+}
+
+/** Whether the vault keeps neither half. */
+export function isSealless({ keyProvider, pqProvider }: Custody): boolean {
+  return keyProvider !== "postq-managed" && pqProvider !== "postq-managed";
+}
+
+/** The tier, as the vault derives it. */
+export function tierOf(custody: Custody): 0 | 1 | 2 | 3 {
+  const held = [custody.keyProvider, custody.pqProvider].filter((provider) => provider === "postq-managed").length;
+  if (held === 0) return 3;
+  if (held === 1) return 2;
+  return custody.kekProvider === "env" ? 0 : 1;
+}
+
+/** What each tier comes to, in a few words. */
+export const TIERS: Record<0 | 1 | 2 | 3, string> = {
+  0: "all in this vault",
+  1: "wrapped by you",
+  2: "one half is yours",
+  3: "both halves are yours",
+};
+
+/** Who could sign without whom. */
+export function whoCouldSign(custody: Custody): string[] {
+  const wrapper = providerName(custody.kekProvider);
+  const withheld = `Without a grant of ${wrapper}'s the data key stays shut, so the vault cannot sign without you; ${wrapper} never sees a half, so it cannot sign without the vault.`;
+  switch (tierOf(custody)) {
+    case 0:
+      return ["Whoever has this vault's store and its key-encryption key could sign without you.", "Nobody else could: both halves are sealed."];
+    case 1:
+      return [withheld, "Who copied the data key while it was open could go on: rotate after a doubt."];
+    case 2: {
+      const [mine, theirs, holder] =
+        custody.keyProvider === "postq-managed"
+          ? ["classical", "ML-DSA", custody.pqProvider]
+          : ["ML-DSA", "classical", custody.keyProvider];
+      const lines = [
+        `The vault alone could not sign: the ${theirs} half is held by ${providerName(holder)}.`,
+        `${providerName(holder)} alone could not either: the ${mine} half is sealed here.`,
+      ];
+      return custody.kekProvider === "env" ? lines : [...lines, `The ${mine} half opens only while ${wrapper} unwraps its data key.`];
+    }
+    case 3:
+      return [
+        "The vault holds no half. It can ask for signatures while your grant stands, and none without it.",
+        `Who administers ${[...new Set([custody.keyProvider, custody.pqProvider].map(providerName))].join(" and ")} could sign without the vault, though not without a trace in your own logs.`,
+      ];
+  }
+}
+
+/** A provider's name, for people. */
+export function providerName(provider: string | null | undefined): string {
+  for (const { choices } of AXES) {
+    const found = choices.find(({ value }) => value === provider);
+    if (found) return found.value === "env" || found.value === "postq-managed" ? "this vault" : found.name;
+  }
+  return provider ?? "nobody";
+}

@@ -1,0 +1,88 @@
+// The same call by other means, ready to be pasted. No secret is in any of them: each reads it where it is kept.
+
+export interface Snippet {
+  name: string;
+  language: string;
+  code: string;
+}
+
+/** Signing a text, and verifying it. */
+export function signAndVerify(baseUrl: string, keyId: string, text: string): Snippet[] {
+  const bytes = new TextEncoder().encode(text);
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  const payload = btoa(binary);
+  return [
+    {
+      name: "curl",
+      language: "shell",
+      code: `# POSTQ_API_KEY has the token
+curl -sS ${shell(`${baseUrl}/v1/sign`)} \\
+  -H "Authorization: Bearer $POSTQ_API_KEY" \\
+  -H 'Content-Type: application/json' \\
+  -d ${shell(JSON.stringify({ keyId, payload }))}`,
+    },
+    {
+      name: "TypeScript",
+      language: "ts",
+      code: `import { PostQ } from "@postq/sdk";
+
+const postq = new PostQ({ apiKey: process.env.POSTQ_API_KEY!, baseUrl: ${JSON.stringify(baseUrl)} });
+const keyId = ${JSON.stringify(keyId)};
+const payload = new TextEncoder().encode(${JSON.stringify(text)});
+
+const { signature, eventId, eventDigest } = await postq.sign({ keyId, payload });
+const { ok } = await postq.verify({ keyId, payload, signature });
+await postq.ledger.confirm(eventId, eventDigest);`,
+    },
+    {
+      name: "Python",
+      language: "python",
+      code: `# pip install postq-sdk; POSTQ_API_KEY has the token
+from postq import PostQ
+
+vault = PostQ(base_url=${JSON.stringify(baseUrl)})
+key_id = ${JSON.stringify(keyId)}
+payload = ${JSON.stringify(text)}
+
+signed = vault.sign(key_id=key_id, payload=payload)
+print(vault.verify(key_id=key_id, payload=payload, signature=signed.signature))`,
+    },
+    {
+      name: "CLI",
+      language: "shell",
+      code: `# POSTQ_API_KEY has the token
+export POSTQ_API_ENDPOINT=${shell(baseUrl)}
+printf '%s' ${shell(text)} > payload.bin
+postq sign --key ${keyId} --in payload.bin --out payload.bin.sig
+postq verify --key ${keyId} --in payload.bin --sig payload.bin.sig`,
+    },
+  ];
+}
+
+/** Signing a file that stays where it is. */
+export function signFile(baseUrl: string, keyId: string, name: string): Snippet[] {
+  return [
+    {
+      name: "TypeScript",
+      language: "ts",
+      code: `import { createReadStream } from "node:fs";
+import { PostQ } from "@postq/sdk";
+
+const postq = new PostQ({ apiKey: process.env.POSTQ_API_KEY!, baseUrl: ${JSON.stringify(baseUrl)} });
+const { signature } = await postq.signStream({ keyId: ${JSON.stringify(keyId)}, payload: createReadStream(${JSON.stringify(name)}) });`,
+    },
+    {
+      name: "CLI",
+      language: "shell",
+      code: `# POSTQ_API_KEY has the token
+export POSTQ_API_ENDPOINT=${shell(baseUrl)}
+postq sign --key ${keyId} --in ${shell(name)} --out ${shell(`${name}.sig`)}`,
+    },
+  ];
+}
+
+/** A word that a shell takes as it is. */
+function shell(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
