@@ -19,7 +19,8 @@ class Shortcuts {
   single = $state(localStorage.getItem(NAME) !== "off");
   palette = $state(false);
   help = $state(false);
-  #going = 0;
+  /** When `g` was pressed. */
+  #going = -Infinity;
 
   allow(single: boolean): void {
     this.single = single;
@@ -36,7 +37,7 @@ class Shortcuts {
     if (!this.single || event.metaKey || event.ctrlKey || event.altKey || typing(event.target) || this.palette || this.help) return;
     if (document.querySelector("[role=dialog]")) return;
     if (performance.now() - this.#going < GO_WITHIN_MS) {
-      this.#going = 0;
+      this.#going = -Infinity;
       const there = GO.find(({ key }) => key === event.key);
       if (there) place.open(href(there.path));
     } else if (event.key === "g") {

@@ -61,3 +61,12 @@ pub(crate) fn cold_start(sh: &Shell) -> anyhow::Result<()> {
     let measure = cmd!(sh, "cargo bench --locked --profile dev -p benches --bench cold_start");
     Ok(measure.env("POSTQ_BENCH_LAMBDAS", built).run()?)
 }
+
+/// The dashboard's key list and timeline, from click to paint, over a large organisation.
+pub(crate) fn dashboard(sh: &Shell) -> anyhow::Result<()> {
+    setup::c_compiler(sh)?;
+    setup::chromium(sh)?;
+    npm::build_if_stale(sh)?;
+    cmd!(sh, "cargo build --locked --release -p server").run()?;
+    Ok(cmd!(sh, "node tests/browser/bench.js").run()?)
+}

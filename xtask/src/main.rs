@@ -48,8 +48,12 @@ enum Command {
     BenchColdStart,
     /// Measure the verifier's package in Node and in a browser beside other libraries
     BenchVerifier,
-    /// Build the JavaScript packages
+    /// Measure the dashboard in a browser, over an organisation of 10,000 keys and 100,000 events
+    BenchDashboard,
+    /// Build the JavaScript packages and the dashboard
     Npm,
+    /// Take the pictures of the dashboard that the documents show
+    Screenshots,
     /// Build the verifier's module and the Lambdas twice from clean and compare the bytes
     Reproducible,
     /// Write docs/openapi.json anew
@@ -82,7 +86,9 @@ fn main() -> anyhow::Result<()> {
         Command::BenchAws => bench::aws(&sh),
         Command::BenchColdStart => bench::cold_start(&sh),
         Command::BenchVerifier => bench::verifier(&sh),
+        Command::BenchDashboard => bench::dashboard(&sh),
         Command::Npm => npm::build(&sh),
+        Command::Screenshots => npm::screenshots(&sh),
         Command::Reproducible => reproducible::check(&sh),
         Command::Openapi => stages::openapi(&sh),
         Command::Package(args) => package::run(&sh, &args),

@@ -1,6 +1,9 @@
 //! The JavaScript packages: the module for wasm32, its glue, and what npm makes of them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use xshell::{Shell, cmd};
 
@@ -19,15 +22,43 @@ pub(crate) fn build(sh: &Shell) -> anyhow::Result<()> {
     packages(sh, &wasm)
 }
 
+/// The same, unless the dashboard is newer than everything that it is made of.
+pub(crate) fn build_if_stale(sh: &Shell) -> anyhow::Result<()> {
+    let root = sh.current_dir();
+    let built = modified(&root.join("dashboard/dist/index.html"));
+    let sources = SOURCES.iter().filter_map(|path| newest(&root.join(path))).max();
+    if built.is_some() && built >= sources {
+        return Ok(());
+    }
+    println!("building the dashboard, and the packages that it is made of; the first time takes a few minutes");
+    build(sh)
+}
+
 /// Every package, each after those that it needs.
 pub(crate) fn packages(sh: &Shell, wasm: &Wasm) -> anyhow::Result<()> {
     verifier(sh, wasm)?;
-    Ok(cmd!(sh, "npm run --silent build --workspace @postq/sdk").run()?)
+    cmd!(sh, "npm run --silent build --workspace @postq/sdk").run()?;
+    Ok(cmd!(sh, "npm run --silent build --workspace @postq/dashboard").run()?)
+}
+
+/// What the dashboard's types say.
+pub(crate) fn check(sh: &Shell) -> anyhow::Result<()> {
+    Ok(cmd!(sh, "npm run --silent check --workspace @postq/dashboard").run()?)
 }
 
 /// Their tests: in projects of their own, against the real server, in a browser.
 pub(crate) fn test(sh: &Shell) -> anyhow::Result<()> {
-    Ok(cmd!(sh, "node --test --test-reporter=spec tests/npm/").run()?)
+    Ok(cmd!(sh, "node --test --test-reporter=spec tests/npm/ tests/browser/").run()?)
+}
+
+/// The dashboard's pages as pictures, in docs/screenshots, of a vault that is made for them.
+pub(crate) fn screenshots(sh: &Shell) -> anyhow::Result<()> {
+    setup::c_compiler(sh)?;
+    setup::python(sh)?;
+    setup::chromium(sh)?;
+    build_if_stale(sh)?;
+    cmd!(sh, "cargo build --locked -p server --features aws").run()?;
+    Ok(cmd!(sh, "node tests/browser/screenshots.js docs/screenshots").run()?)
 }
 
 /// The SDK's tests against the deployment that the environment names.
@@ -38,9 +69,9 @@ pub(crate) fn test_deployed(sh: &Shell) -> anyhow::Result<()> {
 
 /// The packages that the lock file names.
 pub(crate) fn install(sh: &Shell) -> anyhow::Result<()> {
-    let stamp = Path::new("node_modules/.package-lock.json");
-    let modified = |path: &Path| sh.current_dir().join(path).metadata().and_then(|file| file.modified()).ok();
-    if modified(stamp) >= modified(Path::new("package-lock.json")) && modified(stamp).is_some() {
+    let at = |path: &str| modified(&sh.current_dir().join(path));
+    let stamp = at("node_modules/.package-lock.json");
+    if stamp.is_some() && stamp >= at("package-lock.json") {
         return Ok(());
     }
     println!("setting up the npm packages of package-lock.json in node_modules");
@@ -98,4 +129,32 @@ fn module(sh: &Shell, wasm: &Wasm) -> anyhow::Result<PathBuf> {
         }
     }
     Ok(root.join("target/wasm").join(TARGET).join("wasm/verifier_wasm.wasm"))
+}
+
+/// What the dashboard is made of.
+const SOURCES: [&str; 14] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "package-lock.json",
+    "crates/canonical-json",
+    "crates/composite",
+    "crates/ledger",
+    "verifier-wasm/src",
+    "verifier-wasm/glue",
+    "verifier-wasm/npm/src",
+    "verifier-wasm/npm/build.mjs",
+    "sdk/src",
+    "dashboard/src",
+    "dashboard/build.mjs",
+    "dashboard/index.html",
+];
+
+/// When the newest file at or below a path was changed.
+fn newest(path: &Path) -> Option<SystemTime> {
+    let below = std::fs::read_dir(path).ok().into_iter().flatten().flatten();
+    below.filter_map(|entry| newest(&entry.path())).chain(modified(path)).max()
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|file| file.modified()).ok()
 }

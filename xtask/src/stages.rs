@@ -35,7 +35,10 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
         // They are no part of a build of all targets.
         Ok(cmd!(sh, "cargo clippy {EVERYTHING...} {BENCHES...} -- -D warnings").run()?)
     })?;
-    stages.run("JavaScript packages", || npm::packages(sh, &wasm))?;
+    stages.run("JavaScript packages", || {
+        npm::packages(sh, &wasm)?;
+        npm::check(sh)
+    })?;
     stages.run("binaries", || binaries(sh))?;
     stages.run("JavaScript tests", || npm::test(sh))?;
     let rounds = if long { "long" } else { "short" };

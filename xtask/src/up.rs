@@ -5,7 +5,7 @@ use std::{net::TcpListener, os::unix::process::CommandExt, process::Command};
 use anyhow::Context;
 use xshell::{Shell, cmd};
 
-use crate::setup;
+use crate::{npm, setup};
 
 /// Where to serve what.
 #[derive(clap::Args)]
@@ -16,6 +16,9 @@ pub(crate) struct Args {
     /// The data directory
     #[arg(long, default_value = "data")]
     data: String,
+    /// Leave the dashboard out, which takes Node to build
+    #[arg(long)]
+    no_dashboard: bool,
 }
 
 /// Becomes the server, so that Ctrl-C reaches it.
@@ -24,6 +27,9 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> anyhow::Result<()> {
     TcpListener::bind(&args.listen)
         .with_context(|| format!("nothing can listen at {}; choose another with --listen", args.listen))?;
     setup::c_compiler(sh)?;
+    if !args.no_dashboard {
+        npm::build_if_stale(sh)?;
+    }
     println!("building the embedded vault; the first time takes a few minutes");
     cmd!(sh, "cargo build --locked -p server").quiet().run()?;
     println!("serving; Ctrl-C stops it, and its data stays in `{}`", args.data);

@@ -28,6 +28,7 @@ export async function inDashboard(browser, { address, token, path = "", options 
   const faults = [];
   try {
     const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
     watch(page, faults);
     // As `Keep it in this tab` leaves it; signing in by hand has a test of its own.
     if (token) await page.addInitScript((kept) => sessionStorage.getItem("signed in once") ?? (sessionStorage.setItem("postq-vault token", kept), sessionStorage.setItem("signed in once", "yes")), token);
