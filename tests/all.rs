@@ -15,6 +15,7 @@ mod aws_permissions;
 mod aws_reconciling;
 mod aws_settings;
 mod cli_transcripts;
+mod dashboard_files;
 mod deployed_faults;
 mod deployed_roles;
 mod dynamodb;

@@ -35,7 +35,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
 ];
 
 /// Crates that only some of ours may name, outside their tests.
-const ONLY_IN: [(&str, &[&str]); 20] = [
+const ONLY_IN: [(&str, &[&str]); 21] = [
     ("aes-gcm", &["vault"]),
     ("aws-sdk-dynamodb", &["store-dynamodb"]),
     ("aws-sdk-kms", &["custody-aws"]),
@@ -51,6 +51,7 @@ const ONLY_IN: [(&str, &[&str]); 20] = [
     ("ml-dsa", &["composite"]),
     ("p256", &["composite"]),
     ("rusqlite", &["store-sqlite"]),
+    ("rust-embed", &["server"]),
     ("tower-http", &["api"]),
     ("utoipa", &["api", "vault"]),
     ("utoipa-axum", &["api"]),

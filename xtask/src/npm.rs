@@ -30,7 +30,9 @@ pub(crate) fn build_if_stale(sh: &Shell) -> anyhow::Result<()> {
     if built.is_some() && built >= sources {
         return Ok(());
     }
-    println!("building the dashboard, and the packages that it is made of; the first time takes a few minutes");
+    println!(
+        "building the dashboard, and the packages that it is made of; the first time takes a few minutes"
+    );
     build(sh)
 }
 

@@ -18,6 +18,7 @@ module "vault" {
   signing_kek_previous_ciphertext = var.signing_kek_previous_ciphertext
   customer_role_arns              = var.customer_role_arns
   cors_origins                    = var.cors_origins
+  dashboard                       = var.dashboard
   deletion_protection             = var.deletion_protection
   alarm_topic_arns                = var.alarm_topic_arns
 }

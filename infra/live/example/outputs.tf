@@ -22,3 +22,8 @@ output "observability_url" {
   description = "The CloudWatch dashboard."
   value       = module.vault.observability_url
 }
+
+output "dashboard_url" {
+  description = "Where the dashboard is; null without one."
+  value       = module.vault.dashboard_url
+}

@@ -39,6 +39,18 @@ variable "cors_origins" {
   default     = []
 }
 
+variable "dashboard" {
+  description = "Whether there is a dashboard: `{}`, or with a domain and a web ACL of its own as the module takes them; null for none."
+  type = object({
+    domain = optional(object({
+      name            = string
+      certificate_arn = string
+    }))
+    web_acl_arn = optional(string)
+  })
+  default = null
+}
+
 variable "deletion_protection" {
   description = "Whether tables refuse to be deleted."
   type        = bool

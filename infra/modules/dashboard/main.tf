@@ -1,5 +1,20 @@
-# The web dashboard's files: a bucket that nobody reads but its distribution, and the distribution, with the headers that the page is
-# written for.
+# The web dashboard: its files in a bucket that nobody reads but its distribution, and the distribution, which has the API beside the page, so
+# that both are of one origin, and the headers that the page is written for.
+
+locals {
+  media_types = {
+    html = "text/html; charset=utf-8"
+    js   = "text/javascript; charset=utf-8"
+    css  = "text/css; charset=utf-8"
+    wasm = "application/wasm"
+    svg  = "image/svg+xml"
+  }
+
+  dist = var.files == null ? "${path.module}/../../../dashboard/dist" : var.files
+
+  # The smaller copies beside the files are for a server that embeds them; CloudFront makes its own.
+  files = toset([for file in fileset(local.dist, "**") : file if contains(keys(local.media_types), reverse(split(".", file))[0])])
+}
 
 data "aws_caller_identity" "this" {}
 
@@ -95,6 +110,20 @@ resource "aws_s3_bucket_policy" "this" {
   })
 }
 
+resource "aws_s3_object" "file" {
+  #checkov:skip=CKV_AWS_186:The files are public; a key of KMS would protect nothing, and could lock the page out
+  for_each = local.files
+
+  bucket       = aws_s3_bucket.this.id
+  key          = "vault/${each.key}"
+  source       = "${local.dist}/${each.key}"
+  source_hash  = filemd5("${local.dist}/${each.key}")
+  content_type = local.media_types[reverse(split(".", each.key))[0]]
+
+  # The names of what is in `assets` have the hash of what it holds.
+  cache_control = startswith(each.key, "assets/") ? "public, max-age=31536000, immutable" : "no-cache"
+}
+
 resource "aws_cloudfront_origin_access_control" "this" {
   name                              = "${var.name}-dashboard"
   description                       = "The bucket of ${var.name}'s dashboard"
@@ -108,18 +137,20 @@ resource "aws_cloudfront_response_headers_policy" "this" {
 
   security_headers_config {
     content_security_policy {
-      # Verification runs as WebAssembly in a Worker; nothing is loaded from elsewhere, and only the API is called.
+      # Verification runs as WebAssembly in a Worker; nothing is loaded from elsewhere, nothing is called but this origin, and no text
+      # becomes markup or code. crates/server/src/dashboard.rs has the same.
       content_security_policy = join("; ", [
         "default-src 'none'",
         "script-src 'self' 'wasm-unsafe-eval'",
         "worker-src 'self'",
         "style-src 'self'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self' ${var.api_url}",
+        "img-src 'self'",
+        "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types svelte-trusted-html postq-vault",
       ])
       override = true
     }
@@ -192,6 +223,31 @@ resource "aws_cloudfront_distribution" "this" {
     origin_access_control_id = aws_cloudfront_origin_access_control.this.id
   }
 
+  # Whose name it is called by decides what API Gateway answers, so the viewer's stays here.
+  origin {
+    origin_id   = "api"
+    domain_name = trimprefix(var.api_url, "https://")
+
+    custom_origin_config {
+      http_port              = 80
+      https_port             = 443
+      origin_protocol_policy = "https-only"
+      origin_ssl_protocols   = ["TLSv1.2"]
+      origin_read_timeout    = 35 # A function may take 30 seconds.
+    }
+  }
+
+  ordered_cache_behavior {
+    path_pattern             = "/v1/*"
+    target_origin_id         = "api"
+    allowed_methods          = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
+    cached_methods           = ["GET", "HEAD"]
+    viewer_protocol_policy   = "https-only"
+    compress                 = true
+    cache_policy_id          = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" # AWS's own CachingDisabled
+    origin_request_policy_id = "b689b0a8-53d0-40ab-baf2-68738e2966ac" # AWS's own AllViewerExceptHostHeader
+  }
+
   default_cache_behavior {
     target_origin_id           = "files"
     allowed_methods            = ["GET", "HEAD"]
@@ -210,6 +266,13 @@ resource "aws_cloudfront_distribution" "this" {
   restrictions {
     geo_restriction {
       restriction_type = "none"
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = contains(local.files, "index.html")
+      error_message = "The dashboard is not built: `cargo xtask npm` builds it into dashboard/dist."
     }
   }
 

@@ -4,8 +4,14 @@ variable "name" {
 }
 
 variable "api_url" {
-  description = "The API, which the page may call: its origin."
+  description = "Where the API is, https://HOST: the distribution has it under /v1, beside the page."
   type        = string
+}
+
+variable "files" {
+  description = "Where the built page is; null for dashboard/dist of this checkout."
+  type        = string
+  default     = null
 }
 
 variable "domain" {

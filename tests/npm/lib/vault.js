@@ -8,17 +8,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BINARY = fileURLToPath(new URL("../../../target/debug/postq-vault", import.meta.url));
+const binary = (profile) => fileURLToPath(new URL(`../../../target/${profile}/postq-vault`, import.meta.url));
 
 /** The deployment: `{account, address, name, region, …}`, where there is one. */
 export const deployment = process.env.POSTQ_TEST_CLOUD && JSON.parse(readFileSync(process.env.POSTQ_TEST_CLOUD, "utf8"));
 
 /** Starts it: `{address, token, log(), stop()}`. */
-export async function startVault(environment = {}) {
+export async function startVault(environment = {}, profile = "debug") {
   if (deployment) return deployed();
-  if (!existsSync(BINARY)) throw new Error("the server is not built; run `cargo build -p server`, or `cargo xtask test`");
+  if (!existsSync(binary(profile))) throw new Error("the server is not built; run `cargo build -p server`, or `cargo xtask test`");
   const data = await mkdtemp(join(tmpdir(), "postq-vault-"));
-  const server = spawn(BINARY, ["serve", "--data", data, "--listen", "127.0.0.1:0"], { env: environment });
+  const server = spawn(binary(profile), ["serve", "--data", data, "--listen", "127.0.0.1:0"], { env: environment });
   let [said, log] = ["", ""];
   server.stderr.on("data", (chunk) => (log += chunk));
   const ended = new Promise((resolve) => server.on("exit", resolve));
