@@ -124,8 +124,14 @@ fn the_bucket_serves_under_the_same_policy() {
     let list = terraform.split("content_security_policy = join(\"; \", [").nth(1).unwrap();
     let directives = list.split("])").next().unwrap().split('"').skip(1).step_by(2);
     assert_eq!(header(&answer, POLICY), directives.collect::<Vec<_>>().join("; "));
-    for name in ["permissions-policy", "cross-origin-opener-policy", "referrer-policy"] {
-        assert!(terraform.contains(header(&answer, name)), "{name}");
+    for (name, value) in [
+        ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("referrer-policy", "no-referrer"),
+        ("x-frame-options", "DENY"),
+    ] {
+        assert_eq!(header(&answer, name), value);
+        assert!(terraform.contains(&format!("\"{value}\"")), "{name}");
     }
 }
 

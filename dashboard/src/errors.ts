@@ -23,7 +23,7 @@ export function told(error: unknown): Told {
 
 const ADVICE: Record<string, string> = {
   connection_failed: "Check that you are online and that the vault runs, then try again. What you entered is still here.",
-  timeout: "The vault is slow or out of reach. Trying again is safe: the same call has its effect once.",
+  timeout: "The vault is slow or out of reach. Trying the same again is safe: it has its effect once.",
   missing_scope: "Sign in with a token that has this scope, or ask whoever makes your tokens.",
   key_not_allowed: "This token is confined to other keys. Sign in with one that is for this key.",
   key_revoked: "A revoked key never signs again. Use another key.",
@@ -43,6 +43,7 @@ const ADVICE: Record<string, string> = {
   store_restored: "The vault's store was put back to an earlier state: its operator runs `postq-vault recover`.",
   key_integrity: "This key's record was not written by this vault. Its operator finds the cause in the log by the request's id.",
   settings_changed: "Somebody else saved meanwhile. Look at what is there now, then save again.",
+  already_created: "An earlier try was done, though its answer was lost. A secret is shown once: revoke what was made, and make another.",
   verifier_unavailable: "Check that you are online, then try again.",
 };
 

@@ -66,19 +66,19 @@ export class Pages<Item> {
   /** The first page anew. */
   reload(): void {
     this.#cursor = undefined;
-    this.#next(() => []);
+    this.#next(() => [], true);
   }
 
   /** One page more. */
   next(): void {
-    this.#next(() => this.items ?? []);
+    this.#next(() => this.items ?? [], false);
   }
 
   stop(): void {
     this.#running?.abort();
   }
 
-  #next(before: () => Item[]): void {
+  #next(before: () => Item[], first: boolean): void {
     this.stop();
     const running = new AbortController();
     this.#running = running;
@@ -93,6 +93,8 @@ export class Pages<Item> {
       (error: unknown) => {
         if (running.signal.aborted) return;
         [this.busy, this.error] = [false, error];
+        // What is there answers another question.
+        if (first) [this.items, this.more] = [undefined, false];
       },
     );
   }

@@ -5,6 +5,7 @@ const BASE = "/vault";
 class Place {
   /** The address below the base, `/` for the base itself. */
   path = $state(below(location.pathname));
+  #text = location.search;
   #search = $state.raw(new URLSearchParams(location.search));
 
   /** What the address says under a name; empty where it says nothing. */
@@ -24,23 +25,37 @@ class Place {
     };
   }
 
-  /** Opens a page. */
+  /** Opens a page, or something on this one. */
   open(address: string): void {
-    history.pushState(null, "", address);
+    const before = this.path;
+    history.pushState({ from: location.href }, "", address);
     this.#read();
-    scrollTo({ top: 0, behavior: "instant" });
+    if (this.path !== before) scrollTo({ top: 0, behavior: "instant" });
   }
 
   /** Writes what is looked for into the address, as no step of its own in the history; what is empty leaves it. */
   refine(query: Record<string, string>): void {
-    const kept = Object.fromEntries(this.#search);
-    history.replaceState(null, "", href(this.path, { ...kept, ...query }));
+    history.replaceState(history.state, "", this.#with(query));
     this.#read();
+  }
+
+  /** Closes what was opened on this page: a step back, if it was a step that opened it. */
+  leave(query: Record<string, string>): void {
+    const address = this.#with(query);
+    if ((history.state as { from?: string } | null)?.from === new URL(address, location.href).href) history.back();
+    else this.refine(query);
+  }
+
+  #with(query: Record<string, string>): string {
+    return href(this.path, { ...Object.fromEntries(this.#search), ...query });
   }
 
   #read(): void {
     this.path = below(location.pathname);
-    this.#search = new URLSearchParams(location.search);
+    if (location.search !== this.#text) {
+      this.#text = location.search;
+      this.#search = new URLSearchParams(location.search);
+    }
   }
 
   #click(event: MouseEvent): void {

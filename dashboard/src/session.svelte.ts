@@ -9,8 +9,10 @@ class Session {
   who = $state.raw<WhoamiResponse>();
   /** Whether a token that was kept is being tried. */
   resuming = $state(false);
-  /** Why the session before ended, if the vault ended it. */
+  /** Whether the vault ended the session before. */
   ended = $state(false);
+  /** Why a token that was kept could not be tried. */
+  unresumed = $state.raw<unknown>();
   #client: PostQ | undefined;
   #token = "";
 
@@ -31,11 +33,11 @@ class Session {
 
   /** @throws {PostQError} where the token is none, or the vault does not know it. */
   async signIn(token: string, keep: boolean): Promise<void> {
-    const client = new PostQ({ apiKey: token, baseUrl: location.origin, fetch: (input, init) => this.#watched(input, init) });
+    const client = new PostQ({ apiKey: token, baseUrl: location.origin, fetch: (input, init) => this.#watched(token, input, init) });
     this.who = await client.whoami();
     this.#client = client;
     this.#token = token;
-    this.ended = false;
+    [this.ended, this.unresumed] = [false, undefined];
     if (keep) sessionStorage.setItem(NAME, token);
     else sessionStorage.removeItem(NAME);
   }
@@ -45,13 +47,20 @@ class Session {
     const token = sessionStorage.getItem(NAME);
     if (token === null) return;
     this.resuming = true;
+    this.unresumed = undefined;
     try {
       await this.signIn(token, true);
     } catch (error) {
       if (error instanceof PostQAuthenticationError) this.#end(true);
+      else this.unresumed = error;
     } finally {
       this.resuming = false;
     }
+  }
+
+  /** Asks whether the token is still accepted, where somebody else than this session's own client was refused. */
+  doubt(): void {
+    if (this.#client) void this.#client.whoami().catch(() => {});
   }
 
   signOut(): void {
@@ -67,9 +76,10 @@ class Session {
   }
 
   /** A token that was revoked meanwhile ends the session, whichever call learns of it. */
-  async #watched(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  async #watched(token: string, input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
     const response = await fetch(input, init);
-    if (response.status === 401 && this.#client) this.#end(true);
+    // A late answer to whoever was signed in before is no word about who is now.
+    if (response.status === 401 && this.#token === token) this.#end(true);
     return response;
   }
 }

@@ -1,6 +1,7 @@
 // Keys of the keyboard: ⌘K or Ctrl-K always; single keys unless they are turned off (WCAG 2.1.4), and never while somebody types.
 
 import { href, place } from "./router.svelte.ts";
+import { session } from "./session.svelte.ts";
 
 const NAME = "postq-vault single keys";
 
@@ -28,10 +29,15 @@ class Shortcuts {
     else localStorage.setItem(NAME, "off");
   }
 
+  /** Opens the finder, or closes it; what it finds is there for who is signed in. */
+  find(open: boolean): void {
+    this.palette = open && session.who !== undefined;
+  }
+
   press(event: KeyboardEvent): void {
     if (event.key.toLowerCase() === "k" && (event.metaKey || event.ctrlKey) && !event.altKey && !event.shiftKey) {
       event.preventDefault();
-      this.palette = !this.palette;
+      this.find(!this.palette);
       return;
     }
     if (!this.single || event.metaKey || event.ctrlKey || event.altKey || typing(event.target) || this.palette || this.help) return;
@@ -45,7 +51,7 @@ class Shortcuts {
     } else if (event.key === "/") {
       const search = document.querySelector<HTMLInputElement>("[data-search]");
       if (search) search.focus();
-      else this.palette = true;
+      else this.find(true);
       event.preventDefault();
     } else if (event.key === "?") {
       this.help = true;

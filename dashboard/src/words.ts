@@ -24,22 +24,19 @@ export function short(text: string, keep = 8): string {
   return text.length <= 2 * keep + 1 ? text : `${text.slice(0, keep)}…${text.slice(-keep)}`;
 }
 
-export function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /** JSON for reading. */
 export function pretty(value: unknown): string {
   return JSON.stringify(value, null, 2);
 }
 
-/** Text as the API takes a payload: UTF-8 in base64. */
+/** Base64 (RFC 4648 §4, padded), as the API takes bytes. */
 export function toBase64(bytes: Uint8Array): string {
   let binary = "";
   for (let at = 0; at < bytes.length; at += 0x8000) binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
   return btoa(binary);
 }
 
+/** @throws {DOMException} where it is no base64 */
 export function fromBase64(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

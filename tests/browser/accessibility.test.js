@@ -69,7 +69,7 @@ describe("by keyboard alone", () => {
         const shown = await page.evaluate(() => {
           const at = document.activeElement;
           const outlined = (element) => element && getComputedStyle(element).outlineStyle !== "none";
-          return outlined(at) || outlined(at.closest(".choice")) || at.hasAttribute("data-command-input");
+          return outlined(at) || outlined(at.closest(".choice"));
         });
         assert.ok(shown, `that ${here} is focused can be seen`);
         return;
@@ -101,6 +101,7 @@ describe("by keyboard alone", () => {
       await tabTo(page, "Create the key");
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { name: "by keyboard" }).waitFor();
+      assert.equal(await focused(page), "by keyboard", "the key's page is read from its heading");
 
       await tabTo(page, "Key");
       await page.keyboard.press("ArrowRight");
@@ -131,6 +132,7 @@ describe("by keyboard alone", () => {
       await page.keyboard.type("by keyboard");
       await page.keyboard.press("Enter");
       await page.getByText("This key is revoked").waitFor();
+      await page.waitForFunction(() => document.activeElement?.tagName === "H1", undefined);
     }));
 
   test("⌘K and Ctrl-K find pages and keys from anywhere", () =>
@@ -186,6 +188,7 @@ describe("by keyboard alone", () => {
       await tabTo(page, "Pin this checkpoint");
       await page.keyboard.press("Enter");
       await page.getByText("Pinned at this checkpoint").waitFor();
+      assert.match(await focused(page), /entries hold/, "the verdict has the focus that the button had");
       await tabTo(page, /^Entry \d+$/);
       await page.keyboard.press("Enter");
       await page.getByText("In the ledger.").waitFor();

@@ -1,6 +1,7 @@
 // What a person does with the dashboard, and what goes wrong meanwhile.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -27,6 +28,10 @@ const bytes = (text) => new TextEncoder().encode(text);
 
 /** In a tab of its own, signed in with the first token unless told otherwise. */
 const dashboard = (path, work, more = {}) => inDashboard(browser, { address: vault.address, token: vault.token, path, ...more }, work);
+
+/** All names in a document, so that each is written, in their order. */
+const flat = (value) =>
+  Object.entries(value ?? {}).reduce((names, [name, inner]) => ({ ...names, [name]: 1, ...(typeof inner === "object" ? flat(inner) : {}) }), {});
 
 /** A token of these scopes. */
 const tokenOf = async (...scopes) => (await vault.postq.tokens.create({ name: scopes.join(" "), scopes })).token;
@@ -204,7 +209,8 @@ describe("keys", () => {
   });
 
   test("one is revoked only by typing its name, and then signs no more", async () => {
-    const key = await vault.postq.hybridKeys.create({ name: "to be revoked" });
+    const first = await vault.postq.hybridKeys.create({ name: "to be revoked" });
+    const key = await vault.postq.hybridKeys.rotate(first.id);
     await vault.postq.sign({ keyId: key.id, payload: bytes("x") });
     await vault.postq.tokens.create({ name: "bound to it", scopes: ["sign"], keyIds: [key.id] });
     await dashboard(`/keys/${key.id}`, async (page) => {
@@ -228,6 +234,44 @@ describe("keys", () => {
       await page.getByRole("cell", { name: "revoke", exact: true }).waitFor();
     }, { expected: /status of 409/ });
   });
+});
+
+describe("what was asked for once", () => {
+  test("is done once, though its answer was lost and the person tried again", () =>
+    dashboard("/keys/new", async (page) => {
+      let lose = true;
+      await page.route("**/v1/hybrid-keys", async (route) => {
+        if (route.request().method() !== "POST" || !lose) return route.continue();
+        await route.fetch();
+        await route.abort("connectionreset");
+      });
+      await page.getByLabel("Name", { exact: true }).fill("asked for once");
+      await page.getByRole("button", { name: "Create the key" }).click();
+      await page.getByText("connection_failed").waitFor();
+      lose = false;
+      await page.getByRole("button", { name: "Create the key" }).click();
+      await page.getByRole("heading", { name: "asked for once" }).waitFor();
+      assert.equal((await vault.postq.hybridKeys.list({ namePrefix: "asked for once" })).items.length, 1);
+    }, { expected: /ERR_CONNECTION_RESET/ }));
+
+  test("a token of which the answer was lost is not shown by a second one", () =>
+    dashboard("/tokens", async (page) => {
+      let lose = true;
+      await page.route("**/v1/api-tokens", async (route) => {
+        if (route.request().method() !== "POST" || !lose) return route.continue();
+        await route.fetch();
+        await route.abort("connectionreset");
+      });
+      await page.getByRole("button", { name: "Make a token" }).click();
+      await page.getByRole("textbox", { name: "Name" }).fill("lost");
+      await page.getByRole("checkbox", { name: /^verify/ }).check();
+      await page.getByRole("button", { name: "Make the token" }).click();
+      await page.getByText("connection_failed").waitFor();
+      lose = false;
+      await page.getByRole("button", { name: "Make the token" }).click();
+      await page.getByText("already_created").waitFor();
+      await page.getByText("revoke what was made").waitFor();
+    }, { expected: /ERR_CONNECTION_RESET|status of 409/ }));
 });
 
 describe("the playground", () => {
@@ -443,8 +487,16 @@ describe("the ledger", () => {
       await page.evaluate((org) => localStorage.setItem("postq-vault pins", JSON.stringify({ v: 1, signers: [], ledgers: [{ org, fingerprint: "0".repeat(64) }] })), org);
       await page.reload();
       await page.getByRole("button", { name: "Verify the ledger" }).click();
-      await page.locator("section").filter({ hasText: "Verify in this browser" }).getByText(/does not hold|not pinned/).first().waitFor();
-      assert.equal(await page.getByText("It is the ledger that you pinned").count(), 0);
+      await page.getByRole("alert").getByText("Not the ledger that you pinned").waitFor();
+      assert.equal(await page.getByRole("button", { name: "Pin this checkpoint" }).count(), 0, "a pin is not replaced by a click");
+      await page.goto(`${vault.address}/vault`);
+      await page.getByRole("alert").getByText("not the ledger that you pinned").waitFor();
+      assert.equal(await page.getByText("Checked here").count(), 0);
+      await page.goto(`${vault.address}/vault/audit/checkpoints`);
+      await page.getByRole("button", { name: /^Forget the ledger/ }).click();
+      await page.goto(`${vault.address}/vault/audit`);
+      await page.getByRole("button", { name: "Verify the ledger" }).click();
+      await page.getByText("Its key is not pinned").waitFor();
     });
   });
 
@@ -456,8 +508,14 @@ describe("the ledger", () => {
       await page.getByRole("button", { name: "Verify the ledger" }).click();
       await page.getByRole("button", { name: "Cancel" }).click();
       await page.getByText("Called off").waitFor();
+      const answered = page.context().waitForEvent("requestfinished", (request) => request.url().includes("/v1/ledger/bundle")).catch(() => {});
       release();
+      await Promise.race([answered, page.waitForTimeout(1000)]);
+      // The next check runs, and the one that was called off has left nothing.
       assert.equal(await page.getByText("entries hold").count(), 0);
+      await page.getByRole("button", { name: "Verify the ledger" }).click();
+      await page.getByText("entries hold").waitFor();
+      assert.equal(await page.getByText("Called off").count(), 0);
     }));
 
   test("a tampered bundle is refused by the entry that is wrong", () =>
@@ -481,6 +539,51 @@ describe("the ledger", () => {
       await page.getByRole("button", { name: "Verify", exact: true }).click();
       await page.getByText("malformed_document").or(page.getByText("does not hold")).first().waitFor();
     }));
+
+  test("an entry under a root that nobody signed is found out", async () => {
+    const { id } = await vault.postq.ledger.append({ name: "made up" });
+    const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
+    await dashboard("/audit", async (page) => {
+      // A tree of one entry, whose hashes all fit, beside the ledger's own keys and checkpoint.
+      const [entry] = (await vault.postq.ledger.entries({ limit: 1 })).items;
+      const payload = { ...entry.payload, id, eventType: "key.revoked" };
+      const canonical = Buffer.from(JSON.stringify(payload, Object.keys(flat(payload)).sort()));
+      const hash = sha256(Buffer.alloc(32), canonical);
+      const leaf = sha256(Buffer.from([0]), hash).toString("hex");
+      await page.route("**/v1/ledger/entries?since=0**", (route) => route.fulfill({ json: { success: true, pagination: { limit: 1 }, data: [{ ...entry, id, payload, prevHashHex: "0".repeat(64), entryHashHex: hash.toString("hex") }] } }));
+      await page.route("**/v1/ledger/proof/**", async (route) => {
+        const { data } = await (await route.fetch()).json();
+        const checkpoint = { ...data.checkpoint, treeSize: 1, merkleRootHex: leaf };
+        await route.fulfill({ json: { success: true, data: { entryId: id, leafIndex: 0, leafHashHex: leaf, proofHex: [], checkpoint } } });
+      });
+      await page.goto(`${vault.address}/vault/audit?entry=${id}`);
+      await page.getByText("This entry does not hold").waitFor();
+      assert.match(await page.getByRole("alert").textContent(), /signature|checkpoint/);
+    });
+  });
+
+  test("closing an entry leaves the timeline where it was", async () => {
+    for (let at = 0; at < 60; at += 1) await vault.postq.ledger.append({ name: "filler", message: `${at}` });
+    await dashboard("/audit?type=custom.event", async (page) => {
+      await page.locator("tbody tr").nth(49).waitFor();
+      await page.getByRole("button", { name: "Show more" }).click();
+      await page.locator("tbody tr").nth(55).waitFor();
+      const [before, link] = [await page.locator("tbody tr").count(), page.locator("tbody a").nth(55)];
+      const name = await link.getAttribute("aria-label");
+      await link.focus();
+      await page.keyboard.press("Enter");
+      await page.getByText("In the ledger.").waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+      assert.equal(await page.locator("tbody tr").count(), before);
+      await page.waitForFunction((name) => document.activeElement?.getAttribute("aria-label") === name, name);
+      assert.ok(page.url().endsWith("?type=custom.event"));
+      await page.getByRole("link", { name: "Tokens" }).click();
+      await page.goBack();
+      await page.getByRole("heading", { name: "Audit" }).waitFor();
+      assert.equal(await page.getByRole("dialog").count(), 0);
+    });
+  });
 
   test("a vault that answers with a tampered entry is found out", async () => {
     const key = await vault.postq.hybridKeys.create({ name: "tampered with" });
@@ -563,6 +666,39 @@ describe("verifying, signed out", () => {
       await page.getByText("malformed_public_key").waitFor();
     });
   });
+});
+
+test("a verifier that could not be loaded is loaded by the next try", async () => {
+  const key = await vault.postq.hybridKeys.create({ name: "without a verifier" });
+  const { signature } = await vault.postq.sign({ keyId: key.id, payload: bytes("x") });
+  await dashboard("/verify?by=signature", async (page, context) => {
+    await context.route("**/*.wasm", (route) => route.abort());
+    await page.getByLabel("What was signed").setInputFiles(file("x", "x"));
+    await page.getByLabel("or the signature, pasted").fill(signature);
+    await page.getByRole("textbox", { name: "Public key" }).fill(key.publicKey);
+    const verify = page.getByRole("button", { name: "Verify", exact: true });
+    await verify.click();
+    await page.getByText("verifier_unavailable").waitFor();
+    await context.unroute("**/*.wasm");
+    await verify.click();
+    await page.getByText("Valid", { exact: true }).waitFor();
+  }, { token: undefined, expected: /ERR_FAILED|Failed to fetch/ });
+});
+
+test("a check that runs says nothing of what was chosen meanwhile", async () => {
+  const [text, receipt, pins] = await Promise.all(["hello.txt", "hello.postq.json", "pins.json"].map((name) => readFile(`${RECEIPT}${name}`)));
+  await dashboard("/verify", async (page) => {
+    await page.getByLabel("Add pins from a file").setInputFiles(file("pins.json", pins));
+    await page.getByText("are pinned here as well").waitFor();
+    await page.getByLabel("Receipt", { exact: true }).setInputFiles(file("hello.postq.json", receipt));
+    await page.getByLabel("What was signed").setInputFiles(file("large", Buffer.alloc(40 << 20, "x")));
+    await page.getByRole("button", { name: "Verify", exact: true }).click();
+    await page.getByLabel("What was signed").setInputFiles(file("hello.txt", text));
+    await page.waitForTimeout(1500);
+    assert.equal(await page.getByText(/^(Verified|Does not verify)$/).count(), 0);
+    await page.getByRole("button", { name: "Verify", exact: true }).click();
+    await page.getByText("Verified", { exact: true }).waitFor();
+  }, { token: undefined });
 });
 
 describe("tokens", () => {

@@ -134,7 +134,7 @@ fn module(sh: &Shell, wasm: &Wasm) -> anyhow::Result<PathBuf> {
 }
 
 /// What the dashboard is made of.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 19] = [
     "Cargo.lock",
     "Cargo.toml",
     "package-lock.json",
@@ -146,9 +146,14 @@ const SOURCES: [&str; 14] = [
     "verifier-wasm/npm/src",
     "verifier-wasm/npm/build.mjs",
     "sdk/src",
+    "sdk/build.mjs",
     "dashboard/src",
+    "dashboard/public",
     "dashboard/build.mjs",
     "dashboard/index.html",
+    "dashboard/package.json",
+    "dashboard/svelte.config.js",
+    "dashboard/vite.config.ts",
 ];
 
 /// When the newest file at or below a path was changed.

@@ -110,6 +110,17 @@ async fn entries_are_found_by_what_they_are_about(store: &dyn Store) {
             },
             vec![2],
         ),
+        (EntryFilter { since: 4, before: Some(2), ..all.clone() }, vec![]),
+        (
+            EntryFilter {
+                newest_first: true,
+                since: 200,
+                before: Some(2),
+                event_type: by_type,
+                ..all.clone()
+            },
+            vec![],
+        ),
         (EntryFilter { newest_first: true, since: 5, ..all }, vec![]),
     ] {
         let found: Vec<u64> = entries(store, &org, filter.clone()).await.iter().map(|e| e.seq).collect();

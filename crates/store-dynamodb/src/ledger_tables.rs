@@ -247,6 +247,9 @@ impl DynamoStore {
         newest_first: bool,
         limit: usize,
     ) -> Result<(Vec<u64>, bool), StoreError> {
+        if places.is_empty() {
+            return Ok((Vec::new(), false));
+        }
         // What names a place stands at the first place of its batch.
         let from = sortable(places.start.saturating_sub(MAX_BATCH as u64));
         let below = sortable(places.end);

@@ -5,7 +5,8 @@ import type { Algorithm, KekProvider, KeyProvider, PqProvider } from "@postq/sdk
 export type Axis = "kekProvider" | "keyProvider" | "pqProvider";
 
 export interface Custody {
-  kekProvider: KekProvider;
+  /** Empty: as the organisation's settings say, which this token may not read. */
+  kekProvider: KekProvider | "";
   keyProvider: KeyProvider;
   pqProvider: PqProvider;
 }
@@ -58,6 +59,9 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
   },
 ];
 
+/** What is offered to who may not read the organisation's settings, and chooses nothing. */
+export const AS_SET: Choice = { value: "", name: "As the settings say", sentence: "What your organisation chose for keys that do not say. This token may not read which that is." };
+
 /** A choice as it stands with the others: why it cannot be made now, if it cannot. */
 export function notChoosable(axis: Axis, choice: Choice, algorithm: Algorithm, custody: Custody, account: boolean | undefined): string | undefined {
   if (axis === "keyProvider" && choice.value === "azure-kv" && algorithm.endsWith("ed25519")) {
@@ -74,11 +78,12 @@ export function isSealless({ keyProvider, pqProvider }: Custody): boolean {
   return keyProvider !== "postq-managed" && pqProvider !== "postq-managed";
 }
 
-/** The tier, as the vault derives it. */
-export function tierOf(custody: Custody): 0 | 1 | 2 | 3 {
+/** The tier, as the vault derives it; undefined where it rests on settings that are not known. */
+export function tierOf(custody: Custody): 0 | 1 | 2 | 3 | undefined {
   const held = [custody.keyProvider, custody.pqProvider].filter((provider) => provider === "postq-managed").length;
   if (held === 0) return 3;
   if (held === 1) return 2;
+  if (custody.kekProvider === "") return undefined;
   return custody.kekProvider === "env" ? 0 : 1;
 }
 
@@ -95,6 +100,8 @@ export function whoCouldSign(custody: Custody): string[] {
   const wrapper = providerName(custody.kekProvider);
   const withheld = `Without a grant of ${wrapper}'s the data key stays shut, so the vault cannot sign without you; ${wrapper} never sees a half, so it cannot sign without the vault.`;
   switch (tierOf(custody)) {
+    case undefined:
+      return ["Both halves are sealed here: Tier 0 if the vault wraps their data key, Tier 1 if your own KMS does."];
     case 0:
       return ["Whoever has this vault's store and its key-encryption key could sign without you.", "Nobody else could: both halves are sealed."];
     case 1:
@@ -108,7 +115,7 @@ export function whoCouldSign(custody: Custody): string[] {
         `The vault alone could not sign: the ${theirs} half is held by ${providerName(holder)}.`,
         `${providerName(holder)} alone could not either: the ${mine} half is sealed here.`,
       ];
-      return custody.kekProvider === "env" ? lines : [...lines, `The ${mine} half opens only while ${wrapper} unwraps its data key.`];
+      return custody.kekProvider === "env" || custody.kekProvider === "" ? lines : [...lines, `The ${mine} half opens only while ${wrapper} unwraps its data key.`];
     }
     case 3:
       return [

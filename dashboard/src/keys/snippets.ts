@@ -1,21 +1,18 @@
 // The same call by other means, ready to be pasted. No secret is in any of them: each reads it where it is kept.
 
+import { toBase64 } from "../words.ts";
+
 export interface Snippet {
   name: string;
-  language: string;
   code: string;
 }
 
 /** Signing a text, and verifying it. */
 export function signAndVerify(baseUrl: string, keyId: string, text: string): Snippet[] {
-  const bytes = new TextEncoder().encode(text);
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  const payload = btoa(binary);
+  const payload = toBase64(new TextEncoder().encode(text));
   return [
     {
       name: "curl",
-      language: "shell",
       code: `# POSTQ_API_KEY has the token
 curl -sS ${shell(`${baseUrl}/v1/sign`)} \\
   -H "Authorization: Bearer $POSTQ_API_KEY" \\
@@ -24,7 +21,6 @@ curl -sS ${shell(`${baseUrl}/v1/sign`)} \\
     },
     {
       name: "TypeScript",
-      language: "ts",
       code: `import { PostQ } from "@postq/sdk";
 
 const postq = new PostQ({ apiKey: process.env.POSTQ_API_KEY!, baseUrl: ${JSON.stringify(baseUrl)} });
@@ -37,7 +33,6 @@ await postq.ledger.confirm(eventId, eventDigest);`,
     },
     {
       name: "Python",
-      language: "python",
       code: `# pip install postq-sdk; POSTQ_API_KEY has the token
 from postq import PostQ
 
@@ -50,7 +45,6 @@ print(vault.verify(key_id=key_id, payload=payload, signature=signed.signature))`
     },
     {
       name: "CLI",
-      language: "shell",
       code: `# POSTQ_API_KEY has the token
 export POSTQ_API_ENDPOINT=${shell(baseUrl)}
 printf '%s' ${shell(text)} > payload.bin
@@ -65,7 +59,6 @@ export function signFile(baseUrl: string, keyId: string, name: string): Snippet[
   return [
     {
       name: "TypeScript",
-      language: "ts",
       code: `import { createReadStream } from "node:fs";
 import { PostQ } from "@postq/sdk";
 
@@ -74,7 +67,6 @@ const { signature } = await postq.signStream({ keyId: ${JSON.stringify(keyId)}, 
     },
     {
       name: "CLI",
-      language: "shell",
       code: `# POSTQ_API_KEY has the token
 export POSTQ_API_ENDPOINT=${shell(baseUrl)}
 postq sign --key ${keyId} --in ${shell(name)} --out ${shell(`${name}.sig`)}`,

@@ -1,5 +1,6 @@
 // One check at a time, as a form has it: running, how far, what came of it, what went wrong.
 
+import { fromBase64 } from "../words.ts";
 import type { Wanted } from "./verifier.ts";
 
 export class Checking<T> {
@@ -8,29 +9,34 @@ export class Checking<T> {
   progress = $state.raw<{ done: number; of: number | undefined }>();
   #stop: AbortController | undefined;
 
+  constructor() {
+    $effect(() => () => this.cancel());
+  }
+
   async run(work: (wanted: Wanted) => Promise<T>): Promise<void> {
-    this.cancel();
+    this.forget();
     const stop = new AbortController();
     this.#stop = stop;
-    this.forget();
     this.progress = { done: 0, of: undefined };
     try {
-      const found = await work({ signal: stop.signal, onProgress: (done, of) => (this.progress = { done, of }) });
+      const found = await work({ signal: stop.signal, onProgress: (done, of) => stop.signal.aborted || (this.progress = { done, of }) });
       if (!stop.signal.aborted) this.found = found;
     } catch (error) {
       if (!stop.signal.aborted) this.error = error;
     } finally {
-      if (this.#stop === stop) this.progress = undefined;
+      if (!stop.signal.aborted) this.progress = undefined;
     }
   }
 
-  /** What was found is about what was there before. */
+  /** What was found, or is being looked for, is about what was there before. */
   forget(): void {
+    this.cancel();
     [this.found, this.error] = [undefined, undefined];
   }
 
   cancel(): void {
     this.#stop?.abort(new DOMException("called off", "AbortError"));
+    this.progress = undefined;
   }
 }
 
@@ -44,7 +50,7 @@ export async function signatureIn(file: Blob): Promise<Uint8Array> {
 /** A signature as it is pasted. @throws {TypeError} where it is no base64 */
 export function signatureOf(text: string): Uint8Array {
   try {
-    return Uint8Array.from(atob(text.replace(/\s+/g, "")), (character) => character.charCodeAt(0));
+    return fromBase64(text.replace(/\s+/g, ""));
   } catch {
     throw new TypeError("A signature is pasted as base64 (RFC 4648 §4), as the API and the command line give it.");
   }

@@ -5,10 +5,11 @@ import { PostQ } from "@postq/sdk";
 import {
   type Algorithm,
   type BundleFindings,
+  BundleVerifier,
   describePublicKey,
   eventDigest,
-  fromBase64,
   hashStream,
+  type LedgerFindings,
   type LineageFindings,
   type Pins,
   type ReceiptFindings,
@@ -16,6 +17,7 @@ import {
   type SignatureResult,
   verify,
   verifyBundle,
+  verifyCheckpoint,
   verifyInclusion,
   verifyLineage,
   verifyReceipt,
@@ -31,6 +33,20 @@ export interface Run {
 export interface Credentials {
   apiKey: string;
   baseUrl: string;
+}
+
+interface Signed {
+  treeSize: number;
+  merkleRootHex: string;
+  signatureBase64: string;
+  signingKeyId: string;
+  createdAt: string;
+}
+
+/** What a checkpoint's signature is checked with, as a bundle has it. */
+interface Keys {
+  signingKeys: object[];
+  successions: object[];
 }
 
 export const CHECKS = {
@@ -65,36 +81,54 @@ export const CHECKS = {
     return verifyReceipt(receipt, { ...known, prehash: await hashed(without.algorithm, payload, run) });
   },
 
-  /** A line of keys with the ledger's proof of every link. */
-  async lineage({ lineage, pins }: { lineage: object; pins: Pins }, _: Run): Promise<LineageFindings | Refused> {
-    return verifyLineage(lineage, { pins });
+  /** A line of keys with the ledger's proof of every link, which has this key in it. */
+  async lineage(
+    { lineage, key, org, pins }: { lineage: object; key: { id: string; fingerprint: string }; org: string; pins: Pins },
+    _: Run,
+  ): Promise<LineageFindings | Refused> {
+    const found = ofOrg(org, verifyLineage(lineage, { pins }));
+    if (!found.ok || found.keys.some(({ id, fingerprint }) => id === key.id && fingerprint === key.fingerprint)) return found;
+    return { ok: false, reason: `it is a line of other keys than ${key.id}` };
   },
 
-  /** That an entry leads to a checkpoint's root, and that the ledger's key signed that checkpoint. */
+  /** That an entry leads to a checkpoint's root, and that a key of the organisation's ledger signed that very checkpoint. */
   async entry(
-    { proof, entry, page, pins }: { proof: object; entry: { id: string; payload: object }; page: object; pins: Pins },
+    { proof, entry, keys, org, pins }: { proof: { checkpoint: Signed }; entry: { payload: object }; keys: Keys; org: string; pins: Pins },
     _: Run,
-  ): Promise<Refused | (BundleFindings & { digest: string })> {
+  ): Promise<Refused | (LedgerFindings & { digest: string })> {
     const included = verifyInclusion({ ...proof, entry });
     if (!included.ok) return included;
-    const found = await verifyBundle(page, { pins });
+    const { treeSize, merkleRootHex, signatureBase64, signingKeyId, createdAt } = proof.checkpoint;
+    const checkpoint = { treeSize, merkleRootHex, signatureBase64, signingKeyId, createdAt };
+    const { signingKeys, successions } = keys;
+    const found = ofOrg(org, verifyCheckpoint({ org, checkpoint, signingKeys, successions }, { pins }));
     return found.ok ? { ...found, digest: eventDigest(entry.payload) } : found;
   },
 
-  /** The ledger from one of its places to its newest checkpoint, as the vault gives it now. */
+  /** One page of the ledger's bundle. */
+  async page({ page, org, pins }: { page: object; org: string; pins: Pins }, _: Run): Promise<BundleFindings | Refused> {
+    return ofOrg(org, await verifyBundle(page, { pins }));
+  },
+
+  /** The ledger to its newest checkpoint, as the vault gives it now. */
   async ledger(
-    { credentials, since, pins }: { credentials: Credentials; since: number; pins: Pins },
+    { credentials, org, pins }: { credentials: Credentials; org: string; pins: Pins },
     run: Run,
   ): Promise<BundleFindings | Refused> {
     const vault = new PostQ(credentials);
     let of: number | undefined;
     async function* pages() {
-      for await (const page of vault.ledger.bundlePages({ since }, { signal: run.signal })) {
+      for await (const page of vault.ledger.bundlePages({}, { signal: run.signal })) {
         of = page.range?.treeSize;
         yield page;
       }
     }
-    return verifyBundle(pages(), { pins, signal: run.signal, onProgress: ({ next }) => run.progress(next - since, of && of - since) });
+    return ofOrg(org, await verifyBundle(pages(), { pins, signal: run.signal, onProgress: ({ next }) => run.progress(next, of) }));
+  },
+
+  /** That pins are pins. */
+  async pins({ pins }: { pins: Pins }, _: Run): Promise<void> {
+    new BundleVerifier({ pins }).free();
   },
 
   /** A bundle's file: one document, or a page on each line. */
@@ -108,6 +142,11 @@ export const CHECKS = {
 
 export type Checks = typeof CHECKS;
 
+/** What holds, but is about another organisation, does not hold for this one. */
+function ofOrg<Findings extends { ok: true; org: string }>(org: string, found: Findings | Refused): Findings | Refused {
+  return !found.ok || found.org === org ? found : { ok: false, reason: `it is the ledger of ${found.org}, and not of ${org}` };
+}
+
 async function hashed(algorithm: Algorithm, payload: Blob, { signal, progress }: Run): Promise<Uint8Array> {
   return hashStream(algorithm, payload, { signal, onProgress: (bytes) => progress(bytes, payload.size) });
 }
@@ -119,9 +158,4 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Base64 as people paste it: in lines, or with spaces around it. */
-export function pasted(base64: string): Uint8Array {
-  return fromBase64(base64.replace(/\s+/g, ""));
 }

@@ -1,14 +1,14 @@
 // The Worker as the page sees it: one, started when something is first to be checked.
 
 import { PostQError, PostQAuthenticationError } from "@postq/sdk";
-import { workerAddress } from "../trusted.ts";
+import { WORKER } from "../trusted.ts";
 import type { Checks } from "./checks.ts";
 import type { Answer, Question } from "./messages.ts";
 
 /** What a caller may want besides the result. */
 export interface Wanted {
   signal?: AbortSignal;
-  onProgress?: (done: number, of: number | undefined) => void;
+  onProgress?: (done: number, of: number | undefined) => unknown;
 }
 
 interface Waiting extends Wanted {
@@ -44,12 +44,13 @@ async function asked(name: keyof Checks, input: unknown, wanted: Wanted): Promis
 /** Resolves once the Worker has its module; one that could not be loaded is tried anew by the next check. */
 function start(): Promise<Worker> {
   return new Promise((resolve, reject) => {
-    const started = new Worker(workerAddress(), { type: "module" });
+    const started = new Worker(WORKER, { type: "module" });
     started.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
       if (data.id === 0) resolve(started);
       else hear(data);
     });
     started.addEventListener("error", () => {
+      started.terminate();
       worker = undefined;
       const failed = new PostQError("the verifier could not be loaded", { code: "verifier_unavailable" });
       reject(failed);
