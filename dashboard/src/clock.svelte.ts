@@ -30,8 +30,10 @@ export function ago(iso: string, now: number): string {
   return "just now";
 }
 
+// Made once: making one takes longer than writing a hundred moments with it.
+const local = new Intl.DateTimeFormat("en", { dateStyle: "long", timeStyle: "long" });
+
 /** The moment itself, in UTC and where the person is. */
 export function exact(iso: string): string {
-  const there = new Date(iso).toLocaleString("en", { dateStyle: "long", timeStyle: "long" });
-  return `${iso} (${there})`;
+  return `${iso} (${local.format(new Date(iso))})`;
 }
