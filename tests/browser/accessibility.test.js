@@ -8,7 +8,7 @@ import { inDashboard, startBrowser, startWithSdk } from "./lib/page.js";
 import { open } from "./lib/pages.js";
 
 const AXE = await readFile(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
-const WIDTHS = [320, 900, 1440];
+const WIDTHS = [320, 900, 3840];
 
 let vault, browser, pages;
 
@@ -128,6 +128,7 @@ describe("by keyboard alone", () => {
       await page.getByRole("dialog").waitFor({ state: "detached" });
       await page.waitForFunction(() => document.activeElement?.textContent?.trim() === "Revoke");
       await page.keyboard.press("Enter");
+      await page.getByRole("dialog").getByText("in the last 30 days").waitFor();
       await tabTo(page, /^Type the key's name/);
       await page.keyboard.type("by keyboard");
       await page.keyboard.press("Enter");
@@ -206,8 +207,17 @@ describe("by keyboard alone", () => {
       await tabTo(page, "Make the token");
       await page.keyboard.press("Enter");
       await page.getByText("It is shown this once").waitFor();
+      await page.keyboard.press("Escape");
+      assert.equal(await page.getByRole("dialog").count(), 1, "what is shown once is not lost by a key");
       await tabTo(page, "I have it");
       await page.keyboard.press("Enter");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+      await tabTo(page, /^Revoke\s*by keyboard$/);
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog").waitFor();
+      await tabTo(page, "Revoke it");
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
       await page.keyboard.press("g");
       await page.keyboard.press("s");
       await page.getByRole("heading", { name: "Settings" }).waitFor();
@@ -216,8 +226,44 @@ describe("by keyboard alone", () => {
       await tabTo(page, "Test");
       await page.keyboard.press("Enter");
       await page.getByText("no alias").waitFor();
+      await tabTo(page, "Sign out", "Shift+Tab");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: "Sign in" }).waitFor();
     }));
+
+  test("one reads a key's lineage and activity", async () => {
+    const key = await vault.postq.hybridKeys.create({ name: "read by keyboard" });
+    await signedIn(`/keys/${key.id}`, async (page) => {
+      await page.getByRole("tab", { name: "Key" }).waitFor();
+      await tabTo(page, "Key");
+      for (const [name, shown] of [["Playground", "The same call"], ["Lineage", "The vault shows no rotation"], ["Activity", "create"]]) {
+        await page.keyboard.press("ArrowRight");
+        assert.equal(await focused(page), name);
+        await page.keyboard.press("Enter");
+        await page.getByText(shown).first().waitFor();
+      }
+    });
+  });
 });
+
+test("by keyboard alone, signed out, one verifies files", () =>
+  inDashboard(browser, { address: vault.address, path: "/verify" }, async (page) => {
+    await page.getByRole("heading", { name: "Verify" }).waitFor();
+    for (const [label, name] of [["What was signed", "hello.txt"], ["Receipt", "hello.postq.json"]]) {
+      for (let steps = 0; (await page.evaluate(() => document.activeElement?.labels?.[0]?.textContent)) !== label; steps += 1) {
+        assert.ok(steps < 30, `${label} is tabbed to`);
+        await page.keyboard.press("Tab");
+      }
+      const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Space")]);
+      await chooser.setFiles(fileURLToPath(new URL(`../../examples/receipt/${name}`, import.meta.url)));
+    }
+    for (let steps = 0; (await page.evaluate(() => document.activeElement?.textContent?.trim())) !== "Verify"; steps += 1) {
+      assert.ok(steps < 30, "the button is tabbed to");
+      await page.keyboard.press("Tab");
+    }
+    await page.keyboard.press("Enter");
+    await page.getByText("Consistent, but by keys you have not pinned").waitFor();
+  }));
 
 test("motion stays still for who asked for that", () =>
   inDashboard(browser, { address: vault.address, token: vault.token, path: "/keys", options: { reducedMotion: "reduce" } }, async (page) => {

@@ -1,5 +1,6 @@
 // The same call by other means, ready to be pasted. No secret is in any of them: each reads it where it is kept.
 
+import type { Algorithm } from "@postq/sdk";
 import { toBase64 } from "../words.ts";
 
 export interface Snippet {
@@ -54,9 +55,19 @@ postq verify --key ${keyId} --in payload.bin --sig payload.bin.sig`,
   ];
 }
 
-/** Signing a file that stays where it is. */
-export function signFile(baseUrl: string, keyId: string, name: string): Snippet[] {
+/** Signing a file: by its digest, so that it stays where it is, but for the published Python client, which sends it. */
+export function signFile(baseUrl: string, keyId: string, algorithm: Algorithm, name: string): Snippet[] {
+  const hash = algorithm === "mldsa44+ecdsa-p256" ? "sha256" : "sha512";
   return [
+    {
+      name: "curl",
+      code: `# POSTQ_API_KEY has the token
+PREHASH=$(openssl dgst -${hash} -binary ${shell(name)} | base64 | tr -d '\\n')
+curl -sS ${shell(`${baseUrl}/v1/sign`)} \\
+  -H "Authorization: Bearer $POSTQ_API_KEY" \\
+  -H 'Content-Type: application/json' \\
+  -d '{"keyId":"${keyId}","prehash":"'"$PREHASH"'"}'`,
+    },
     {
       name: "TypeScript",
       code: `import { createReadStream } from "node:fs";
@@ -64,6 +75,17 @@ import { PostQ } from "@postq/sdk";
 
 const postq = new PostQ({ apiKey: process.env.POSTQ_API_KEY!, baseUrl: ${JSON.stringify(baseUrl)} });
 const { signature } = await postq.signStream({ keyId: ${JSON.stringify(keyId)}, payload: createReadStream(${JSON.stringify(name)}) });`,
+    },
+    {
+      name: "Python",
+      code: `# pip install postq-sdk; POSTQ_API_KEY has the token; up to 4 MiB
+from pathlib import Path
+
+from postq import PostQ
+
+vault = PostQ(base_url=${JSON.stringify(baseUrl)})
+signed = vault.sign(key_id=${JSON.stringify(keyId)}, payload=Path(${JSON.stringify(name)}).read_bytes())
+print(signed.signature)`,
     },
     {
       name: "CLI",

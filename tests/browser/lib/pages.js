@@ -48,7 +48,7 @@ export async function open({ postq, token }) {
     { name: "lineage", path: `/keys/${current.id}?tab=lineage`, ready: text("Every link holds") },
     { name: "activity", path: `/keys/${current.id}?tab=activity`, ready: (page) => page.getByRole("cell", { name: "rotate", exact: true }).waitFor() },
     { name: "rotate", path: `/keys/${current.id}`, ready: async (page) => { await page.getByRole("button", { name: "Rotate" }).click(); await page.getByText("Another name, or other holders").click(); } },
-    { name: "revoke", path: `/keys/${current.id}`, ready: async (page) => { await page.getByRole("button", { name: "Revoke" }).click(); await text("in the last 30 days")(page); } },
+    { name: "revoke", path: `/keys/${current.id}`, ready: async (page) => { await page.getByRole("button", { name: "Revoke" }).click(); await page.getByRole("dialog").getByText("in the last 30 days").waitFor(); } },
     {
       name: "audit",
       path: "/audit",
