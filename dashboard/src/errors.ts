@@ -42,9 +42,11 @@ const ADVICE: Record<string, string> = {
   store_unavailable: "The vault's store is out of reach. Nothing was released; try again in a moment.",
   store_restored: "The vault's store was put back to an earlier state: its operator runs `postq-vault recover`.",
   key_integrity: "This key's record was not written by this vault. Its operator finds the cause in the log by the request's id.",
+  provider_unavailable: "This deployment does not have it. Whoever runs it can: postq-vault is built for AWS KMS with its feature aws.",
+  invalid_base_url: "Open this page over https, or through a tunnel at 127.0.0.1: over http anybody on the way could read the token.",
   settings_changed: "Somebody else saved meanwhile. Look at what is there now, then save again.",
   already_created: "An earlier try was done, though its answer was lost. A secret is shown once: revoke what was made, and make another.",
-  verifier_unavailable: "Check that you are online, then try again.",
+  verifier_unavailable: "Check that you are online, then try again. If a newer version of this page was deployed meanwhile, load the page anew.",
 };
 
 function byStatus(status: number | undefined): string | undefined {

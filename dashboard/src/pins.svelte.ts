@@ -32,11 +32,18 @@ class Kept {
     return this.#pins.ledgers.filter((pin) => pin.org === org);
   }
 
-  /** Pins a ledger: with its newest checkpoint, where what was seen names its root, in place of the earlier one by the same key. */
+  /**
+   * Pins a ledger, with its newest checkpoint where what was seen names its root. A key that is pinned already stays, and is what older
+   * evidence goes on being held against: only its checkpoint moves on.
+   */
   ledger({ org, ledgerFingerprint, treeSize, merkleRootHex }: Seen): void {
-    const pin = { org, fingerprint: ledgerFingerprint };
-    const pinned = merkleRootHex === undefined ? pin : { ...pin, checkpoint: { treeSize, merkleRootHex } };
-    this.#keep(({ signers, ledgers }) => ({ signers, ledgers: [...ledgers.filter((other) => other.org !== org), pinned] }));
+    const seen = merkleRootHex === undefined ? {} : { checkpoint: { treeSize, merkleRootHex } };
+    this.#keep(({ signers, ledgers }) => ({
+      signers,
+      ledgers: ledgers.some((pin) => pin.org === org)
+        ? ledgers.map((pin) => (pin.org === org ? { ...pin, ...seen } : pin))
+        : [...ledgers, { org, fingerprint: ledgerFingerprint, ...seen }],
+    }));
   }
 
   signer(fingerprint: string): void {
@@ -51,11 +58,11 @@ class Kept {
     this.#keep(({ signers, ledgers }) => ({ signers: signers.filter((pin) => pin !== fingerprint), ledgers }));
   }
 
-  /** Takes over pins that the verifier takes, beside those that are here; of a ledger that is pinned already, what is here stays. */
+  /** Takes over pins that the verifier takes, beside those that are here, which stay as they are. */
   add(file: Pins): void {
     this.#keep(({ signers, ledgers }) => ({
       signers: [...new Set([...signers, ...(file.signers ?? [])])],
-      ledgers: [...ledgers, ...(file.ledgers ?? []).filter(({ org }) => !ledgers.some((pin) => pin.org === org))],
+      ledgers: [...ledgers, ...(file.ledgers ?? []).filter((added) => !ledgers.some((pin) => pin.org === added.org && pin.fingerprint === added.fingerprint))],
     }));
   }
 

@@ -35,18 +35,19 @@ class Place {
 
   /** Writes what is looked for into the address, as no step of its own in the history; what is empty leaves it. */
   refine(query: Record<string, string>): void {
-    history.replaceState(history.state, "", this.#with(query));
+    history.replaceState(history.state, "", this.with(query));
     this.#read();
   }
 
   /** Closes what was opened on this page: a step back, if it was a step that opened it. */
   leave(query: Record<string, string>): void {
-    const address = this.#with(query);
+    const address = this.with(query);
     if ((history.state as { from?: string } | null)?.from === new URL(address, location.href).href) history.back();
     else this.refine(query);
   }
 
-  #with(query: Record<string, string>): string {
+  /** The address of this page with this in its query as well. */
+  with(query: Record<string, string>): string {
     return href(this.path, { ...Object.fromEntries(this.#search), ...query });
   }
 

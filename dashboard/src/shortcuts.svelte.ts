@@ -37,7 +37,8 @@ class Shortcuts {
   press(event: KeyboardEvent): void {
     if (event.key.toLowerCase() === "k" && (event.metaKey || event.ctrlKey) && !event.altKey && !event.shiftKey) {
       event.preventDefault();
-      this.find(!this.palette);
+      // What is open over the page is finished first.
+      if (this.palette || !document.querySelector("[role=dialog]")) this.find(!this.palette);
       return;
     }
     if (!this.single || event.metaKey || event.ctrlKey || event.altKey || typing(event.target) || this.palette || this.help) return;

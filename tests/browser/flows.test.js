@@ -169,6 +169,11 @@ describe("keys", () => {
       await page.getByRole("link", { name: "many 0", exact: true }).waitFor();
       assert.equal(await page.locator("tbody tr").count(), 55);
       assert.equal(await page.getByRole("button", { name: "Show more" }).count(), 0);
+      await page.getByText("That is all.").and(page.locator(":focus")).waitFor();
+      await page.getByLabel("Name begins with").press("End");
+      await page.getByLabel("Name begins with").pressSequentially(" 5", { delay: 150 });
+      await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 6);
+      assert.equal(await page.getByLabel("Name begins with").inputValue(), "many 5", "the field keeps the focus while its list is read");
     });
   });
 
@@ -623,10 +628,32 @@ describe("verifying, signed out", () => {
       await page.getByLabel("What was signed").setInputFiles(file("hello.txt", "another text"));
       await page.getByRole("button", { name: "Verify", exact: true }).click();
       await page.getByText("Does not verify").waitFor();
+      await page.getByLabel("What was signed").setInputFiles(file("hello.txt", text));
+      await page.getByRole("button", { name: "Verify", exact: true }).click();
+      await page.getByText("Verified", { exact: true }).waitFor();
       await page.getByRole("button", { name: /^Forget the signer/ }).click();
+      await page.getByText("Consistent, but by keys you have not pinned").waitFor();
       const { text: pins } = await downloaded(page, () => page.getByRole("button", { name: "Pins", exact: true }).click());
       assert.equal(JSON.parse(pins).ledgers.length, 1);
       assert.deepEqual(calls, [], "nothing was asked of the vault");
+    }));
+
+  test("pins that are added later are what the verdict is by, and a contradicting one is", () =>
+    anonymous("/verify", async (page) => {
+      const [text, receipt, pins] = await Promise.all(["hello.txt", "hello.postq.json", "pins.json"].map((name) => readFile(`${RECEIPT}${name}`)));
+      await page.getByLabel("What was signed").setInputFiles(file("hello.txt", text));
+      await page.getByLabel("Receipt", { exact: true }).setInputFiles(file("hello.postq.json", receipt));
+      await page.getByRole("button", { name: "Verify", exact: true }).click();
+      await page.getByText("Consistent, but by keys you have not pinned").waitFor();
+      await page.getByLabel("Add pins from a file").setInputFiles(file("pins.json", pins));
+      await page.getByText("Verified", { exact: true }).waitFor();
+      const { ledgers: [{ org }] } = JSON.parse(pins);
+      const other = JSON.stringify({ v: 1, ledgers: [{ org, fingerprint: "1".repeat(64) }] });
+      await page.getByLabel("Add pins from a file").setInputFiles(file("other.json", other));
+      await page.getByText("pins another key for the ledger").waitFor();
+      await page.getByRole("button", { name: /^Forget the ledger/ }).click();
+      await page.getByLabel("Add pins from a file").setInputFiles(file("others.json", other));
+      await page.getByText("Not by the ledger that you pinned").waitFor();
     }));
 
   test("by the pins of a file, which must be one", () =>
@@ -689,7 +716,7 @@ test("a check that runs says nothing of what was chosen meanwhile", async () => 
   const [text, receipt, pins] = await Promise.all(["hello.txt", "hello.postq.json", "pins.json"].map((name) => readFile(`${RECEIPT}${name}`)));
   await dashboard("/verify", async (page) => {
     await page.getByLabel("Add pins from a file").setInputFiles(file("pins.json", pins));
-    await page.getByText("are pinned here as well").waitFor();
+    await page.getByText("is pinned here as well").waitFor();
     await page.getByLabel("Receipt", { exact: true }).setInputFiles(file("hello.postq.json", receipt));
     await page.getByLabel("What was signed").setInputFiles(file("large", Buffer.alloc(40 << 20, "x")));
     await page.getByRole("button", { name: "Verify", exact: true }).click();

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// The data directory
     #[arg(long, default_value = "data")]
     data: String,
-    /// Leave the dashboard out, which takes Node to build
+    /// Do not build the dashboard, which takes Node; what was built before stays in
     #[arg(long)]
     no_dashboard: bool,
 }
@@ -28,7 +28,8 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> anyhow::Result<()> {
         .with_context(|| format!("nothing can listen at {}; choose another with --listen", args.listen))?;
     setup::c_compiler(sh)?;
     if !args.no_dashboard {
-        npm::build_if_stale(sh)?;
+        npm::build_if_stale(sh)
+            .context("the dashboard could not be built; `cargo xtask up --no-dashboard` does without it")?;
     }
     println!("building the embedded vault; the first time takes a few minutes");
     cmd!(sh, "cargo build --locked -p server").quiet().run()?;

@@ -1,4 +1,4 @@
-//! The dashboard's files under `/vault`, as they were built when this was compiled (`cargo xtask dashboard`).
+//! The dashboard's files under `/vault`, as they were built when this was compiled (`cargo xtask npm`).
 //!
 //! A path below `/vault` whose last part has no dot is a page of the application, which finds its way by itself. Every answer has
 //! the headers that the application is written for: nothing is loaded from elsewhere, nothing is called but this origin, and no text becomes

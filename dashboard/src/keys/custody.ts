@@ -59,8 +59,8 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
   },
 ];
 
-/** What is offered to who may not read the organisation's settings, and chooses nothing. */
-export const AS_SET: Choice = { value: "", name: "As the settings say", sentence: "What your organisation chose for keys that do not say. This token may not read which that is." };
+/** What is offered where the organisation's settings are not known, or decide. */
+export const AS_SET: Choice = { value: "", name: "As the settings say", sentence: "Whoever your organisation chose for keys that do not say." };
 
 /** A choice as it stands with the others: why it cannot be made now, if it cannot. */
 export function notChoosable(axis: Axis, choice: Choice, algorithm: Algorithm, custody: Custody, account: boolean | undefined): string | undefined {
