@@ -256,6 +256,36 @@ fn only_what_signs_reads_sealed_halves() {
 }
 
 #[test]
+fn the_dashboard_calls_only_by_the_sdk_and_checks_only_in_its_worker() {
+    let mut read_files = 0;
+    let mut todo = vec![root().join("dashboard/src")];
+    while let Some(folder) = todo.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+                continue;
+            }
+            let text = read(&path);
+            let shown = path.display();
+            for never in ["XMLHttpRequest", "WebSocket", "EventSource", "sendBeacon", "{@html", "innerHTML"] {
+                assert!(!text.contains(never), "{shown} has {never}");
+            }
+            // What the SDK is handed to call with.
+            let calls = text.contains("fetch(");
+            assert!(!calls || path.ends_with("session.svelte.ts"), "{shown} calls by itself");
+            let in_worker =
+                path.ends_with("verification/checks.ts") || path.ends_with("verification/worker.ts");
+            for line in text.lines().filter(|line| line.contains("from \"@postq/verifier\"")) {
+                assert!(in_worker || line.trim().starts_with("import type"), "{shown}: {line}");
+            }
+            read_files += 1;
+        }
+    }
+    assert!(read_files > 60, "{read_files} files");
+}
+
+#[test]
 fn files_are_named_for_what_is_in_them() {
     for file in sources(".") {
         let name = file.file_stem().unwrap().to_str().unwrap();
