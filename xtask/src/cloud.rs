@@ -105,7 +105,7 @@ impl Cloud {
         for part in ["modules", "live/example"] {
             copy_terraform(sh, &Path::new("infra").join(part), &infra.join(part))?;
         }
-        for shared in ["docs", "target"] {
+        for shared in ["dashboard", "docs", "target"] {
             let link = self.folder.join(shared);
             if !link.exists() {
                 std::os::unix::fs::symlink(sh.current_dir().join(shared), link)?;

@@ -104,6 +104,12 @@ pub(crate) fn chromium(sh: &Shell) -> anyhow::Result<()> {
     apt_unless(sh, "chromium", "chromium", "Chromium, for the tests in a browser")
 }
 
+/// What the commands call that the dashboard shows: the tests run them as they are copied.
+pub(crate) fn shown_commands(sh: &Shell) -> anyhow::Result<()> {
+    apt_unless(sh, "curl", "curl", "curl, for the commands that the dashboard shows")?;
+    apt_unless(sh, "openssl", "openssl", "openssl, for the commands that the dashboard shows")
+}
+
 /// `wrk`, the load generator.
 pub(crate) fn wrk(sh: &Shell) -> anyhow::Result<()> {
     apt_unless(sh, "wrk", "wrk", "the load generator")

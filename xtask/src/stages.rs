@@ -23,6 +23,7 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
         setup::dynoxide(sh)?;
         setup::node(sh)?;
         setup::chromium(sh)?;
+        setup::shown_commands(sh)?;
         wasm = setup::wasm(sh)?;
         // Every platform's crates, which what reads the lock file as a whole wants to see.
         cmd!(sh, "cargo fetch --locked --quiet").run()?;
