@@ -45,6 +45,7 @@ mod ml_dsa_engines;
 mod npm_vectors;
 mod openapi;
 mod own_ledger;
+mod policies;
 mod postq_sdk;
 mod python;
 mod refusals;

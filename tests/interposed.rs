@@ -7,17 +7,19 @@ use ledger::{Entry, Event, TileId};
 use vault::{
     Timestamp,
     custody::DeploymentId,
-    id::{EventId, KeyId, OrgId, TokenId},
+    id::{EventId, KeyId, OrgId, PolicyId, TokenId},
+    policies::PolicyRecord,
     record_tag::KekId,
     settings::{Demand, SettingsRecord},
     store::{
         ActiveKey, Attempt, Batch, Begin, Change, CheckpointRecord, CheckpointWrites, Clearing, Commit,
-        Dependent, EntryFilter, EventWrites, Head, Intake, Intent, Intents, Issued, IssuedDigest,
-        IssuedRecord, KeyFilter, KeyRecord, KeyStatus, KeyWrites, Keys, Lease, LedgerReads, Leftover, Lines,
-        NewOrg, OrgRecord, OrgWrites, Orgs, Placing, Reconciling, Record, Recovery, Replies, Reply,
-        Rewrapping, Rotation, Saving, SealedHalves, SealedRecord, Sealing, Settings, SettingsWrites,
-        SignatureWrites, Slot, Store, StoreError, SuccessionRecord, TokenRecord, TokenWrites, Tokens,
-        Tombstone, Usage, UsageRecord,
+        Dependent, DueRotation, DueRotations, EntryFilter, EventWrites, Head, Intake, Intent, Intents,
+        Issued, IssuedDigest, IssuedRecord, KeyFilter, KeyRecord, KeyStatus, KeyWrites, Keys, Lease,
+        LedgerReads, Leftover, Lines, Making, NewOrg, OrgRecord, OrgWrites, Orgs, Placing, Policies,
+        PolicyWrites, Reconciling, Record, Recovery, Replies, Reply, Rewrapping, Rotation, Saving,
+        SealedHalves, SealedRecord, Sealing, Settings, SettingsWrites, SignatureWrites, Slot, Store,
+        StoreError, StoredPolicy, SuccessionRecord, TokenRecord, TokenWrites, Tokens, Tombstone, Usage,
+        UsageRecord,
     },
     token::TokenHash,
 };
@@ -152,6 +154,16 @@ interpose! {
     Intents {
         fn intend(intent: &Intent, settings: Timestamp) -> bool;
         fn withdraw(org: &OrgId, key: &KeyId, left: &[Leftover]) -> ();
+    }
+    Policies { fn policies(org: &OrgId) -> Vec<StoredPolicy>; }
+    PolicyWrites {
+        fn create_policy(policy: &PolicyRecord, record: Record) -> Making;
+        fn replace_policy(policy: &PolicyRecord, replaces: Timestamp, record: Record) -> bool;
+        fn delete_policy(org: &OrgId, policy: &PolicyId, record: Record) -> bool;
+    }
+    DueRotations {
+        fn due(now: Timestamp, after: Option<&DueRotation>, limit: usize) -> Vec<DueRotation>;
+        fn settle_rotation(due: &DueRotation) -> ();
     }
     Reconciling {
         fn intents(limit: usize) -> Vec<Intent>;

@@ -22,7 +22,7 @@ pub(crate) fn refused(answer: &Answer, status: u16, code: &str) -> String {
     assert_eq!(answer.header("postq-request-id"), request_id);
     let sentence = answer.body["error"].as_str().unwrap();
     assert!(sentence.ends_with('.'), "{sentence}");
-    let known = ["code", "error", "field", "requestId", "success", "successorId"];
+    let known = ["code", "error", "field", "policyId", "requestId", "success", "successorId"];
     assert!(
         answer.body.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())),
         "{}",

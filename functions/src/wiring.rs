@@ -8,6 +8,8 @@
 //! `RUST_LOG`: `info` if unset; a level, or levels by the crate that speaks (`info,store_dynamodb=debug`).
 //! `POSTQ_CORS_ORIGINS`: origins that may call from a browser, separated by commas; none if unset.
 
+mod workers;
+
 use std::{env, sync::Arc, time::Duration};
 
 use api::{
@@ -27,9 +29,9 @@ use vault::{
     custody::Custody,
     ledger_access::{LedgerAccess, Timer},
     ops::{
-        api_tokens, append_ledger, clear_settings, create_key, create_org, get_key, get_settings, key_audit,
-        key_lineage, list_keys, public_key, put_settings, read_ledger, receipt, reconcile_keys, recover,
-        revoke_key, rewrap, rotate_key, rotate_ledger_key, seal_ledger, sign, usage, verify, whoami,
+        api_tokens, append_ledger, clear_settings, create_key, get_key, get_settings, key_audit, key_lineage,
+        list_keys, policies, public_key, put_settings, read_ledger, receipt, revoke_key, rotate_key,
+        seal_ledger, sign, usage, verify, whoami,
     },
     sequencing::Sequencer,
     store::Store,
@@ -37,10 +39,9 @@ use vault::{
 use zeroize::Zeroizing;
 
 pub use crate::wiring_error::WiringError;
-use crate::{
-    sealing::InvokedSealer,
-    workers::SequenceEvents,
-    wrapped_kek::{NoKek, WrappedKeks},
+use crate::{sealing::InvokedSealer, wrapped_kek::WrappedKeks};
+pub use workers::{
+    create_org, reconcile_keys, recover, rewrap_keys, rotate_due_keys, rotate_ledger_key, sequence_events,
 };
 
 /// `health`
@@ -79,6 +80,8 @@ pub async fn create_key() -> Result<Router, WiringError> {
         custody: custody_with_clouds().await?,
         settings: store.clone(),
         intents: store.clone(),
+        policies: store.clone(),
+        events: store.clone(),
         writes: store.clone(),
         replies: store.clone(),
     };
@@ -128,6 +131,7 @@ pub async fn sign() -> Result<Router, WiringError> {
         custody: custody_with_clouds().await?,
         settings: store.clone(),
         signatures: store.clone(),
+        policies: store.clone(),
         events: store.clone(),
         replies: store.clone(),
     };
@@ -143,6 +147,7 @@ pub async fn verify() -> Result<Router, WiringError> {
     let ports = verify::Ports {
         keys: store.clone(),
         issued: store.clone(),
+        policies: store.clone(),
         events: store.clone(),
         replies: store.clone(),
     };
@@ -165,15 +170,7 @@ pub async fn revoke_key() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub async fn rotate_key() -> Result<Router, WiringError> {
     let store = store().await?;
-    let ports = rotate_key::Ports {
-        keys: store.clone(),
-        sealed: store.clone(),
-        custody: custody_with_clouds().await?,
-        settings: store.clone(),
-        intents: store.clone(),
-        writes: store.clone(),
-        replies: store.clone(),
-    };
+    let ports = rotating(&store).await?;
     locked(&routes::ROTATE_KEY, store, ports)
 }
 
@@ -211,6 +208,16 @@ pub async fn api_tokens() -> Result<Router, WiringError> {
         replies: store.clone(),
     };
     locked(&routes::API_TOKENS, store, ports)
+}
+
+/// `policies`
+///
+/// # Errors
+/// [`WiringError`].
+pub async fn policies() -> Result<Router, WiringError> {
+    let store = store().await?;
+    let ports = policies::Ports { policies: store.clone(), writes: store.clone(), replies: store.clone() };
+    locked(&routes::POLICIES, store, ports)
 }
 
 /// `get-settings`
@@ -314,68 +321,18 @@ pub async fn receipt() -> Result<Router, WiringError> {
     locked(&routes::RECEIPT, store, ports)
 }
 
-/// `create-org`
-///
-/// # Errors
-/// [`WiringError`].
-pub async fn create_org() -> Result<create_org::Ports, WiringError> {
-    Ok(create_org::Ports { custody: custody().await?, writes: store().await? })
-}
-
-/// `rotate-ledger-key`
-///
-/// # Errors
-/// [`WiringError`].
-pub async fn rotate_ledger_key() -> Result<rotate_ledger_key::Ports, WiringError> {
-    let store = store().await?;
-    Ok(rotate_ledger_key::Ports {
-        orgs: store.clone(),
+async fn rotating(store: &Arc<dyn Store>) -> Result<rotate_key::Ports, WiringError> {
+    Ok(rotate_key::Ports {
         keys: store.clone(),
         sealed: store.clone(),
-        custody: custody().await?,
-        writes: store,
-    })
-}
-
-/// `recover`
-///
-/// # Errors
-/// [`WiringError`].
-pub async fn recover() -> Result<recover::Ports, WiringError> {
-    Ok(recover::Ports { recovery: store().await? })
-}
-
-/// `rewrap-keys`
-///
-/// # Errors
-/// [`WiringError`].
-pub async fn rewrap_keys() -> Result<rewrap::Ports, WiringError> {
-    Ok(rewrap::Ports { custody: custody().await?, rows: store().await? })
-}
-
-/// `reconcile-keys`
-///
-/// # Errors
-/// [`WiringError`].
-pub async fn reconcile_keys() -> Result<reconcile_keys::Ports, WiringError> {
-    let store = store().await?;
-    Ok(reconcile_keys::Ports {
-        orgs: store.clone(),
+        custody: custody_with_clouds().await?,
         settings: store.clone(),
-        keys: store.clone(),
-        rows: store,
-        // It deletes at clouds, and opens nothing here.
-        custody: with_clouds(&custody_local::custody(EnvKek::opened_on_first_use(Box::new(NoKek)))).await?,
+        intents: store.clone(),
+        policies: store.clone(),
+        events: store.clone(),
+        writes: store.clone(),
+        replies: store.clone(),
     })
-}
-
-/// `sequence-events`
-///
-/// # Errors
-/// [`WiringError`].
-pub async fn sequence_events() -> Result<SequenceEvents, WiringError> {
-    let store = store().await?;
-    Ok(SequenceEvents { intake: store.clone(), sequencer: sequencer(&store) })
 }
 
 async fn trying_out(store: &Arc<dyn Store>) -> Result<put_settings::Ports, WiringError> {

@@ -11,7 +11,7 @@ use vault::{
     Error, Timestamp,
     caller::Environment,
     id::{KeyId, OrgId},
-    ops::{create_org, reconcile_keys, recover, rewrap, rotate_ledger_key},
+    ops::{create_org, reconcile_keys, recover, rewrap, rotate_due_keys, rotate_ledger_key},
     sequencing::Sequencer,
     store::Intake,
 };
@@ -116,6 +116,19 @@ impl Worker for reconcile_keys::Ports {
         let reconcile_keys::Response { deleted, not_ours, strays, given_up, failed } =
             reconcile_keys::reconcile_keys(self, request).await?;
         Ok(Reconciled { deleted, not_ours, strays, given_up, failed })
+    }
+}
+
+/// `{}`, or a schedule's own event → `{"rotated","failed"}`.
+#[async_trait]
+impl Worker for rotate_due_keys::Ports {
+    type Event = Nothing;
+    type Answer = RotatedKeys;
+
+    async fn work(&self, _: Nothing) -> Result<RotatedKeys, Error> {
+        let rotate_due_keys::Response { rotated, failed } =
+            rotate_due_keys::rotate_due_keys(self, Timestamp::now()).await?;
+        Ok(RotatedKeys { rotated: rotated.into_iter().map(|(key, _)| key).collect(), failed })
     }
 }
 
@@ -242,6 +255,13 @@ pub struct Reconciled {
     strays: Vec<String>,
     given_up: Vec<String>,
     failed: u64,
+}
+
+/// Which keys were rotated.
+#[derive(Serialize)]
+pub struct RotatedKeys {
+    rotated: Vec<KeyId>,
+    failed: Vec<KeyId>,
 }
 
 /// What was sequenced.

@@ -10,6 +10,7 @@ pub(crate) mod health;
 pub(crate) mod key_audit;
 pub(crate) mod key_lineage;
 pub(crate) mod list_keys;
+pub(crate) mod policies;
 pub(crate) mod public_key;
 pub(crate) mod put_settings;
 pub(crate) mod read_ledger;

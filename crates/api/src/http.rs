@@ -99,6 +99,9 @@ pub struct ErrorFacts {
     /// For `already_created`: the id of what was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
+    /// For `policy_violated` and `policy_unreadable`: the policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_id: Option<String>,
 }
 
 /// The same as RFC 9457, where the caller accepts `application/problem+json`.
@@ -215,6 +218,7 @@ struct Problem {
     field: Option<String>,
     successor_id: Option<String>,
     id: Option<String>,
+    policy_id: Option<String>,
 }
 
 impl From<&Failure> for Problem {
@@ -240,16 +244,19 @@ impl From<&Failure> for Problem {
                 "the vault failed; nothing was released".to_owned(),
             ),
         };
-        let (mut field, mut successor_id, mut id) = (None, None, None);
+        let (mut field, mut successor_id, mut id, mut policy_id) = (None, None, None, None);
         if let Failure::Vault(error) = failure {
             match error.as_ref() {
                 Error::Invalid { field: name, .. } => field = Some(name.clone()),
                 Error::KeySuperseded { successor, .. } => successor_id = Some(successor.to_string()),
                 Error::AlreadyCreated { id: made } => id = Some(made.clone()),
+                Error::PolicyViolated { policy, .. } | Error::PolicyUnreadable { policy, .. } => {
+                    policy_id = Some(policy.to_string());
+                }
                 _ => {}
             }
         }
-        Self { status, code, sentence: sentence(&text), field, successor_id, id }
+        Self { status, code, sentence: sentence(&text), field, successor_id, id, policy_id }
     }
 }
 
@@ -269,6 +276,10 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::IdempotencyMismatch => (StatusCode::CONFLICT, "idempotency_mismatch"),
         Error::IdempotencyInProgress => (StatusCode::CONFLICT, "idempotency_in_progress"),
         Error::AlreadyCreated { .. } => (StatusCode::CONFLICT, "already_created"),
+        Error::FollowRequired => (StatusCode::UNPROCESSABLE_ENTITY, "follow_required"),
+        Error::PolicyViolated { .. } => (StatusCode::FORBIDDEN, "policy_violated"),
+        Error::TooManyPolicies => (StatusCode::CONFLICT, "too_many_policies"),
+        Error::PolicyUnreadable { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "policy_unreadable"),
         Error::UnsupportedCombination { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unsupported_combination"),
         Error::NoStandardEncoding { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_standard_encoding"),
         Error::ProviderUnavailable { .. } => (StatusCode::NOT_IMPLEMENTED, "provider_unavailable"),
@@ -309,6 +320,7 @@ impl Problem {
             field: self.field,
             successor_id: self.successor_id,
             id: self.id,
+            policy_id: self.policy_id,
         };
         let mut response = if as_problem {
             let body = ProblemDetails {

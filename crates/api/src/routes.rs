@@ -12,8 +12,8 @@ use vault::{
     caller::Scope,
     ops::{
         api_tokens, append_ledger, clear_settings, create_key, get_key, get_settings, key_audit, key_lineage,
-        list_keys, public_key, put_settings, read_ledger, receipt, revoke_key, rotate_key, seal_ledger, sign,
-        usage, verify, whoami,
+        list_keys, policies, public_key, put_settings, read_ledger, receipt, revoke_key, rotate_key,
+        seal_ledger, sign, usage, verify, whoami,
     },
     store::Tokens,
 };
@@ -110,6 +110,18 @@ pub const API_TOKENS: Operation<api_tokens::Ports> =
             .routes(routes!(handlers::api_tokens::list_tokens, handlers::api_tokens::create_token))
             .routes(routes!(handlers::api_tokens::revoke_token))
     });
+
+/// `GET`, `POST /v1/policies`, `GET /v1/policies/offered`, `GET`, `PATCH`, `DELETE /v1/policies/{id}`
+pub const POLICIES: Operation<policies::Ports> = operation("policies", Needs::Scope(Scope::Policies), || {
+    OpenApiRouter::new()
+        .routes(routes!(handlers::policies::list_policies, handlers::policies::create_policy))
+        .routes(routes!(handlers::policies::list_offered_policies))
+        .routes(routes!(
+            handlers::policies::get_policy,
+            handlers::policies::update_policy,
+            handlers::policies::delete_policy
+        ))
+});
 
 /// `GET /v1/vault/settings`
 pub const GET_SETTINGS: Operation<get_settings::Ports> =
@@ -221,6 +233,7 @@ pub fn openapi() -> OpenApi {
         SIGN.describe(),
         VERIFY.describe(),
         API_TOKENS.describe(),
+        POLICIES.describe(),
         GET_SETTINGS.describe(),
         PUT_SETTINGS.describe(),
         CLEAR_SETTINGS.describe(),

@@ -14,3 +14,4 @@ pub mod store;
 mod store_clouds;
 mod store_ledger;
 mod store_life;
+mod store_policies;

@@ -18,7 +18,7 @@ use vault::{
     token::TokenHash,
 };
 
-use crate::{store_clouds, store_ledger, store_life};
+use crate::{store_clouds, store_ledger, store_life, store_policies};
 
 /// More than any test writes.
 pub(crate) const ALL: usize = 100_000;
@@ -37,6 +37,7 @@ pub async fn all(store: &dyn Store) {
     store_life::all(store).await;
     store_ledger::all(store).await;
     store_clouds::all(store).await;
+    store_policies::all(store).await;
     nothing_of_one_organisation_is_found_in_another(store).await;
     concurrent_writers_lose_nothing(store).await;
 }
@@ -120,6 +121,7 @@ async fn a_key_reads_back_as_it_was_written(store: &dyn Store) {
     remote.predecessor = Some(plain.id.clone());
     remote.line = plain.line.clone();
     remote.allow_follow = true;
+    remote.rotate_after_days = Some(90);
     for (key, halves) in [(&plain, sealed(3)), (&remote, SealedRecord::default())] {
         store.create(key, &halves, record(&org, 1)).await.unwrap();
         assert_eq!(store.key(&org, &key.id).await.unwrap().as_ref(), Some(key));
@@ -346,6 +348,7 @@ pub(crate) fn key(org: &OrgId, kind: KeyKind, name: &str) -> KeyRecord {
         predecessor: None,
         successor: None,
         allow_follow: false,
+        rotate_after_days: None,
     }
 }
 

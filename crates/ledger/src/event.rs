@@ -38,6 +38,12 @@ pub enum EventType {
     /// An organisation's settings were changed.
     #[serde(rename = "vault.settings_changed")]
     SettingsChanged,
+    /// A policy was made, changed or deleted.
+    #[serde(rename = "policy.changed")]
+    PolicyChanged,
+    /// Something was done, or refused, that a policy is against.
+    #[serde(rename = "policy.violated")]
+    PolicyViolated,
     /// A caller's own.
     #[serde(rename = "custom.event")]
     Custom,
@@ -45,7 +51,7 @@ pub enum EventType {
 
 impl EventType {
     /// Every type that this version writes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::KeyCreated,
         Self::KeyRotated,
         Self::KeyRevoked,
@@ -56,6 +62,8 @@ impl EventType {
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
         Self::SettingsChanged,
+        Self::PolicyChanged,
+        Self::PolicyViolated,
         Self::Custom,
     ];
 
@@ -73,6 +81,8 @@ impl EventType {
             Self::ApiKeyCreated => "api_key.created",
             Self::ApiKeyRevoked => "api_key.revoked",
             Self::SettingsChanged => "vault.settings_changed",
+            Self::PolicyChanged => "policy.changed",
+            Self::PolicyViolated => "policy.violated",
             Self::Custom => "custom.event",
         }
     }

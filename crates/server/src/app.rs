@@ -13,8 +13,9 @@ use vault::{
     ledger_access::{LedgerAccess, Timer},
     ops::{
         api_tokens, append_ledger, clear_settings, create_key, get_key, get_settings, key_audit, key_lineage,
-        list_keys, public_key, put_settings, read_ledger, receipt, reconcile_keys, recover, revoke_key,
-        rewrap, rotate_key, rotate_ledger_key, seal_ledger, sign, usage, verify, whoami,
+        list_keys, policies, public_key, put_settings, read_ledger, receipt, reconcile_keys, recover,
+        revoke_key, rewrap, rotate_due_keys, rotate_key, rotate_ledger_key, seal_ledger, sign, usage, verify,
+        whoami,
     },
     sequencing::Sequencer,
     store::Store,
@@ -34,6 +35,8 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
                 custody: custody.clone(),
                 settings: store.clone(),
                 intents: store.clone(),
+                policies: store.clone(),
+                events: store.clone(),
                 writes: store.clone(),
                 replies: store.clone(),
             },
@@ -48,18 +51,7 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
             routes::REVOKE_KEY
                 .router(tokens(), revoke_key::Ports { keys: store.clone(), writes: store.clone() }),
         )
-        .merge(routes::ROTATE_KEY.router(
-            tokens(),
-            rotate_key::Ports {
-                keys: store.clone(),
-                sealed: store.clone(),
-                custody: custody.clone(),
-                settings: store.clone(),
-                intents: store.clone(),
-                writes: store.clone(),
-                replies: store.clone(),
-            },
-        ))
+        .merge(routes::ROTATE_KEY.router(tokens(), rotate_ports(store, custody)))
         .merge(routes::KEY_LINEAGE.router(
             tokens(),
             key_lineage::Ports { keys: store.clone(), access: ledger_access(store, custody) },
@@ -77,6 +69,7 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
                 custody: custody.clone(),
                 settings: store.clone(),
                 signatures: store.clone(),
+                policies: store.clone(),
                 events: store.clone(),
                 replies: store.clone(),
             },
@@ -86,6 +79,7 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
             verify::Ports {
                 keys: store.clone(),
                 issued: store.clone(),
+                policies: store.clone(),
                 events: store.clone(),
                 replies: store.clone(),
             },
@@ -110,6 +104,10 @@ fn settings_routes(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> Router {
         .merge(routes::PUT_SETTINGS.router(tokens(), put()))
         .merge(routes::CLEAR_SETTINGS.router(tokens(), clear_settings::Ports { writes: store.clone() }))
         .merge(routes::TEST_SETTINGS.router(tokens(), put()))
+        .merge(routes::POLICIES.router(
+            tokens(),
+            policies::Ports { policies: store.clone(), writes: store.clone(), replies: store.clone() },
+        ))
 }
 
 fn ledger_routes(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> Router {
@@ -182,6 +180,26 @@ pub fn ledger_access(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> LedgerAc
         sequencer: sequencer(store),
         sealer: Arc::new(seal_ports(store, custody)),
     }
+}
+
+fn rotate_ports(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> rotate_key::Ports {
+    rotate_key::Ports {
+        keys: store.clone(),
+        sealed: store.clone(),
+        custody: custody.clone(),
+        settings: store.clone(),
+        intents: store.clone(),
+        policies: store.clone(),
+        events: store.clone(),
+        writes: store.clone(),
+        replies: store.clone(),
+    }
+}
+
+/// What rotating keys whose time has come touches.
+#[must_use]
+pub fn rotate_due_ports(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> rotate_due_keys::Ports {
+    rotate_due_keys::Ports { due: store.clone(), rotate: rotate_ports(store, custody) }
 }
 
 /// What cleaning up at clouds touches.

@@ -1,12 +1,12 @@
 //! What the server does by itself: events get their place within a second, ledgers with something new are sealed every minute,
-//! and every minute it cleans up at clouds, where it has any.
+//! every minute it cleans up at clouds, where it has any, and every hour it rotates the keys whose time has come.
 
 use std::{sync::Arc, time::Duration};
 
 use vault::{
     Error, Timestamp,
     custody::Custody,
-    ops::{reconcile_keys, seal_ledger},
+    ops::{reconcile_keys, rotate_due_keys, seal_ledger},
     store::Store,
 };
 
@@ -15,16 +15,21 @@ use crate::app;
 /// Keeps house until it is dropped. A failure is told in the log, once until all is well again, and tried again; one organisation's
 /// does not keep the others from anything.
 pub async fn keep_house(store: Arc<dyn Store>, custody: Arc<Custody>) {
+    // Clouds that do not answer keep a rotation for seconds, and nothing else from its time.
+    tokio::join!(keep_ledger(&store, &custody), rotate(&store, &custody));
+}
+
+async fn keep_ledger(store: &Arc<dyn Store>, custody: &Arc<Custody>) {
     let mut failing = false;
     let mut second = 0_u64;
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         second += 1;
-        let mut done = place(&store).await;
+        let mut done = place(store).await;
         if second.is_multiple_of(SEAL_SECONDS) {
-            done = done.and(seal_ledger::seal_all(&app::seal_ports(&store, &custody)).await.map(drop));
+            done = done.and(seal_ledger::seal_all(&app::seal_ports(store, custody)).await.map(drop));
             done = done.and(store.purge(Timestamp::now()).await.map_err(Error::from));
-            done = done.and(clean_up(&store, &custody, second.is_multiple_of(SURVEY_SECONDS)).await);
+            done = done.and(clean_up(store, custody, second.is_multiple_of(SURVEY_SECONDS)).await);
         }
         match done {
             Ok(()) => failing = false,
@@ -58,6 +63,24 @@ async fn clean_up(store: &Arc<dyn Store>, custody: &Arc<Custody>, survey: bool) 
     }
     Ok(())
 }
+
+async fn rotate(store: &Arc<dyn Store>, custody: &Arc<Custody>) {
+    let ports = app::rotate_due_ports(store, custody);
+    loop {
+        match rotate_due_keys::rotate_due_keys(&ports, Timestamp::now()).await {
+            Ok(done) => {
+                for (key, successor) in &done.rotated {
+                    tracing::info!(%key, %successor, "a key whose time had come was rotated");
+                }
+            }
+            Err(error) => tracing::error!(%error, "which keys are to be rotated could not be found out"),
+        }
+        tokio::time::sleep(ROTATE_EVERY).await;
+    }
+}
+
+/// How often keys are looked for whose time has come, and first at the start.
+const ROTATE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How often ledgers are sealed.
 const SEAL_SECONDS: u64 = 60;

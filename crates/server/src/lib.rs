@@ -10,7 +10,7 @@ pub mod data_dir;
 mod housekeeping;
 
 pub use app::{
-    app, ledger_access, reconcile_ports, recover_ports, rewrap_ports, rotate_ledger_key_ports, seal_ports,
-    sequencer,
+    app, ledger_access, reconcile_ports, recover_ports, rewrap_ports, rotate_due_ports,
+    rotate_ledger_key_ports, seal_ports, sequencer,
 };
 pub use housekeeping::keep_house;

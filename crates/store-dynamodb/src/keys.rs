@@ -17,6 +17,7 @@ use crate::{
     DynamoStore, clouds,
     connection::Range,
     item::{self, Item, bytes, set, text, time},
+    rotations,
     rows::{self, Places, corrupt},
     tables::{Key, Table, of_key},
     transaction::{Refused, Transaction},
@@ -394,6 +395,7 @@ pub(crate) fn make(
     t.make(places.state.0, &places.state.1, rows::state(key))?;
     t.make(places.about.0, &places.about.1, rows::about(key))?;
     t.make(Table::Keys, &Key::new(of_key(&key.org, &key.line), format!("line#{}", key.id)), Item::new())?;
+    rotations::note(t, key)?;
     let mut halves = Item::new();
     set(&mut halves, "pq", sealed.pq.as_deref().map(bytes));
     set(&mut halves, "classical", sealed.classical.as_deref().map(bytes));

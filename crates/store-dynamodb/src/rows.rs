@@ -72,6 +72,7 @@ pub(crate) fn state(key: &KeyRecord) -> Item {
     set(&mut item, "successor", key.successor.as_ref().map(|key| text(key.as_str())));
     set(&mut item, "line", text(key.line.as_str()));
     set(&mut item, "allow_follow", flag(key.allow_follow));
+    set(&mut item, "rotate_after_days", key.rotate_after_days.map(|days| number(days.into())));
     item
 }
 
@@ -128,6 +129,10 @@ pub(crate) fn key(state: &Item, about: &Item, tombstone: Option<&Item>) -> Resul
         successor: item::parsed_or_none(state, "successor")?,
         line: item::parsed(state, "line")?,
         allow_follow: item::is(state, "allow_follow")?,
+        rotate_after_days: match item::count_or_none(state, "rotate_after_days")? {
+            Some(days) => Some(days.try_into().map_err(|_| "rotate_after_days")?),
+            None => None,
+        },
     };
     // While the key has all that its tier derives from, it must.
     let kek = record.kek.as_ref().map(|kek| kek.provider);

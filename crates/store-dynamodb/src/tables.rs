@@ -40,11 +40,15 @@ pub enum Table {
     Intents,
     /// Halves that are to be deleted at a cloud.
     Outbox,
+    /// What organisations demand of their keys.
+    Policies,
+    /// When which keys are to be rotated.
+    Rotations,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Orgs,
         Self::Tokens,
         Self::Keys,
@@ -60,10 +64,12 @@ impl Table {
         Self::Settings,
         Self::Intents,
         Self::Outbox,
+        Self::Policies,
+        Self::Rotations,
     ];
 
     /// Those that an earlier hour can be put back into: if any is another table than before, the store was.
-    pub(crate) const RESTORABLE: [Self; 14] = [
+    pub(crate) const RESTORABLE: [Self; 16] = [
         Self::Orgs,
         Self::Tokens,
         Self::Keys,
@@ -78,6 +84,8 @@ impl Table {
         Self::Settings,
         Self::Intents,
         Self::Outbox,
+        Self::Policies,
+        Self::Rotations,
     ];
 
     /// The name after the deployment's prefix.
@@ -99,6 +107,8 @@ impl Table {
             Self::Settings => "settings",
             Self::Intents => "intents",
             Self::Outbox => "outbox",
+            Self::Policies => "policies",
+            Self::Rotations => "rotations",
         }
     }
 

@@ -228,10 +228,14 @@ pub(crate) fn identity(t: &Transaction<'_>) -> Result<(String, u64), StoreError>
 }
 
 /// Never edited once released: a change of the schema is one more entry.
-const MIGRATIONS: [&str; NEWEST as usize] =
-    [include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+const MIGRATIONS: [&str; NEWEST as usize] = [
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+];
 
-const NEWEST: u32 = 3;
+const NEWEST: u32 = 4;
 
 const REVOCATIONS_FILE: &str = "revocations.log";
 

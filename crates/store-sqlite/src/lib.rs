@@ -10,9 +10,11 @@ mod clouds;
 mod conformance_tests;
 mod connection;
 mod ledger_tables;
+mod policies;
 mod reads;
 mod replies;
 mod revocations;
+mod rotations;
 mod rows;
 mod writes;
 

@@ -57,6 +57,7 @@ pub(crate) fn key(row: &Row<'_>) -> Result<KeyRecord, Corrupt> {
         successor: optional_id(row, "successor")?,
         line: id(row, "line")?,
         allow_follow: get(row, "allow_follow")?,
+        rotate_after_days: get(row, "rotate_after_days")?,
     };
     // While the key has all that its tier derives from, it must.
     let kek = record.kek.as_ref().map(|kek| kek.provider);

@@ -363,9 +363,10 @@ fn insert_key(t: &Transaction<'_>, key: &KeyRecord) -> Result<(), StoreError> {
         t,
         "INSERT INTO keys (org, id, kind, name, metadata, status, algorithm, public_key, fingerprint, tier,
                            kek_provider, kek_key_id, wrapped_dek, key_provider, classical_key_id, pq_provider,
-                           pq_key_id, record_tag, created_at, revoked_at, predecessor, successor, line, allow_follow)
+                           pq_key_id, record_tag, created_at, revoked_at, predecessor, successor, line, allow_follow,
+                           rotate_after_days)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-                 ?23, ?24)",
+                 ?23, ?24, ?25)",
         params![
             key.org.as_str(),
             key.id.as_str(),
@@ -391,6 +392,7 @@ fn insert_key(t: &Transaction<'_>, key: &KeyRecord) -> Result<(), StoreError> {
             key.successor.as_ref().map(KeyId::as_str),
             key.line.as_str(),
             key.allow_follow,
+            key.rotate_after_days,
         ],
     )
     .map(drop)

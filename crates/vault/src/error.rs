@@ -6,9 +6,9 @@ use ledger::MissingTile;
 use crate::{
     caller::Scope,
     custody::{CloudFault, CloudName, CustodyError},
-    id::{EventId, IdError, KeyId},
+    id::{EventId, IdError, KeyId, PolicyId},
     random,
-    store::{Dependent, StoreError},
+    store::{Dependent, MAX_POLICIES, StoreError},
 };
 
 /// Every way an operation ends without doing what was asked. The text of each is for the caller; what only the operator
@@ -97,6 +97,32 @@ pub enum Error {
     AlreadyCreated {
         /// The id of what was made.
         id: String,
+    },
+    /// A key that rotates by itself must let its callers follow.
+    #[error(
+        "`rotateAfterDays` takes `allowFollow: true`: callers that do not ask to follow the key's successor would stop signing"
+    )]
+    FollowRequired,
+    /// A policy of the organisation's is against it.
+    #[error("{refusal}")]
+    PolicyViolated {
+        /// The first that is.
+        policy: PolicyId,
+        /// Which policies are, and what would satisfy each.
+        refusal: String,
+    },
+    /// The organisation has as many policies as it may.
+    #[error("an organisation has at most {MAX_POLICIES} policies; change one, or delete one first")]
+    TooManyPolicies,
+    /// What is stored of a policy was not written by this vault.
+    #[error(
+        "policy {policy} cannot be read, so nothing is done that it might forbid; delete it, and make it anew if it is still wanted"
+    )]
+    PolicyUnreadable {
+        /// The policy.
+        policy: PolicyId,
+        /// What did not fit, for the operator.
+        source: IntegrityFault,
     },
     /// Nothing can do this, and the sentence says what would work.
     #[error("{reason}")]

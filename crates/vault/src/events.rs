@@ -6,7 +6,7 @@ use ledger::{Content, Event, EventType, Json, Object, Statement};
 use crate::{
     Error, Timestamp,
     encoding::Base64,
-    id::{EventId, KeyId, OrgId, TokenId},
+    id::{EventId, KeyId, OrgId, PolicyId, TokenId},
     input::Message,
     store::{KeyRecord, TokenRecord, Tombstone},
 };
@@ -63,6 +63,26 @@ impl Scene<'_> {
     /// `data` is what [`crate::settings::SettingsRecord::to_event_data`] tells.
     pub(crate) fn settings_changed(&self, data: Json) -> Result<Event, Error> {
         self.event(EventType::SettingsChanged, None, data)
+    }
+
+    /// `change` is `created`, `updated` or `deleted`; `terms` is what [`crate::policies::Terms::to_event_data`] tells, `None` of one that is gone.
+    pub(crate) fn policy_changed(
+        &self,
+        policy: &PolicyId,
+        change: &str,
+        terms: Option<Json>,
+    ) -> Result<Event, Error> {
+        let data = Json::object([
+            ("change", change.into()),
+            ("policyId", policy.as_str().into()),
+            ("terms", terms.unwrap_or(Json::Null)),
+        ]);
+        self.event(EventType::PolicyChanged, Some(policy.as_str()), data)
+    }
+
+    /// About a key, or about none where one was to be made.
+    pub(crate) fn policy_violated(&self, key: Option<&KeyId>, data: Json) -> Result<Event, Error> {
+        self.event(EventType::PolicyViolated, key.map(KeyId::as_str), data)
     }
 
     pub(crate) fn api_key_revoked(&self, token: &TokenId) -> Result<Event, Error> {

@@ -139,6 +139,8 @@ pub type KeyId = Id<Key>;
 pub type EventId = Id<Event>;
 /// `apk_…`
 pub type TokenId = Id<Token>;
+/// `pol_…`
+pub type PolicyId = Id<Policy>;
 /// `cpt_…`
 pub type CheckpointId = Id<Checkpoint>;
 /// `req_…`
@@ -152,6 +154,8 @@ pub enum Key {}
 pub enum Event {}
 /// An API token.
 pub enum Token {}
+/// A policy.
+pub enum Policy {}
 /// A checkpoint of the ledger.
 pub enum Checkpoint {}
 /// One request.
@@ -168,6 +172,9 @@ impl Kind for Event {
 }
 impl Kind for Token {
     const PREFIX: &'static str = "apk";
+}
+impl Kind for Policy {
+    const PREFIX: &'static str = "pol";
 }
 impl Kind for Checkpoint {
     const PREFIX: &'static str = "cpt";

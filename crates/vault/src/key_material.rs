@@ -36,6 +36,7 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) classical: KeyProvider,
     pub(crate) pq: PqProvider,
     pub(crate) allow_follow: bool,
+    pub(crate) rotate_after_days: Option<u16>,
     /// The key that it follows.
     pub(crate) follows: Option<&'a KeyRecord>,
     pub(crate) now: Timestamp,
@@ -152,6 +153,7 @@ async fn seal(
         successor: None,
         line: blueprint.follows.map_or_else(|| id.clone(), |key| key.line.clone()),
         allow_follow: blueprint.allow_follow,
+        rotate_after_days: blueprint.rotate_after_days,
     };
     record.tag = Some(accounts.root().tag(&record.org, &tagged_bytes(&record)).await?);
     Ok((record, sealed))

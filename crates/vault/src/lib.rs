@@ -19,6 +19,7 @@ pub mod input;
 pub mod key_material;
 pub mod ledger_access;
 pub mod ops;
+pub mod policies;
 pub mod providers;
 pub mod random;
 pub mod record_tag;

@@ -10,6 +10,7 @@ pub mod get_settings;
 pub mod key_audit;
 pub mod key_lineage;
 pub mod list_keys;
+pub mod policies;
 pub mod public_key;
 pub mod put_settings;
 pub mod read_ledger;
@@ -18,6 +19,7 @@ pub mod reconcile_keys;
 pub mod recover;
 pub mod revoke_key;
 pub mod rewrap;
+pub mod rotate_due_keys;
 pub mod rotate_key;
 pub mod rotate_ledger_key;
 pub mod seal_ledger;
@@ -27,11 +29,15 @@ pub mod usage;
 pub mod verify;
 pub mod whoami;
 
+use std::sync::Arc;
+
 use crate::{
-    Error,
+    Error, Timestamp,
     caller::Caller,
+    events::Scene,
     id::KeyId,
-    store::{KeyKind, KeyRecord, KeyStatus, Keys},
+    policies::{Judged, MatchOperation},
+    store::{EventWrites, KeyKind, KeyRecord, KeyStatus, Keys, Policies},
 };
 
 /// Finds a user key of the caller's organisation that the caller's token is for. Foreign, unknown, malformed and ledger keys
@@ -44,6 +50,25 @@ async fn find_user_key(keys: &dyn Keys, caller: &Caller, id: &str) -> Result<Key
             Ok(record)
         }
         _ => Err(Error::NotFound { what: "key" }),
+    }
+}
+
+/// Holds a call that was answered before against the policies of this moment: they bind every later call, a replay too.
+async fn hold_again(
+    keys: &Arc<dyn Keys>,
+    policies: &Arc<dyn Policies>,
+    events: &Arc<dyn EventWrites>,
+    caller: &Caller,
+    operation: MatchOperation,
+    key: &KeyId,
+) -> Result<(), Error> {
+    let in_force = crate::policies::read(policies.as_ref(), &caller.org).await?;
+    let Some(key) = keys.key(&caller.org, key).await? else { return Ok(()) };
+    let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now: Timestamp::now() };
+    let judged = Judged::of(operation, &key);
+    match crate::policies::hold_against(&in_force, events.as_ref(), scene, &judged).await? {
+        Some(violated) => Ok(events.append(violated.into()).await?),
+        None => Ok(()),
     }
 }
 

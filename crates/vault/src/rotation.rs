@@ -16,7 +16,8 @@ use crate::{
 pub(crate) struct Successor {
     pub(crate) kind: KeyKind,
     pub(crate) name: String,
-    pub(crate) kek: Option<KekProvider>,
+    /// Who wraps its data key, where anything of it is sealed.
+    pub(crate) kek: KekProvider,
     pub(crate) classical: KeyProvider,
     pub(crate) pq: PqProvider,
 }
@@ -37,11 +38,11 @@ pub(crate) async fn prepare(
         name: successor.name,
         metadata: predecessor.metadata.clone(),
         algorithm: predecessor.public_key.algorithm(),
-        // A key of which nothing is sealed wraps no data key; its successor might.
-        kek: successor.kek.unwrap_or(KekProvider::Env),
+        kek: successor.kek,
         classical: successor.classical,
         pq: successor.pq,
         allow_follow: predecessor.allow_follow,
+        rotate_after_days: predecessor.rotate_after_days,
         follows: Some(predecessor),
         now,
     };

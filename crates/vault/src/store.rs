@@ -6,6 +6,7 @@
 
 mod clouds;
 mod ledger_tables;
+mod policies;
 mod records;
 mod replies;
 
@@ -26,6 +27,7 @@ pub use ledger_tables::{
     Batch, CheckpointRecord, CheckpointWrites, EntryFilter, Head, Intake, LedgerReads, Placed, Placing,
     Sealing, Usage, UsageRecord,
 };
+pub use policies::{MAX_POLICIES, Making, Policies, PolicyWrites, StoredPolicy};
 pub use records::{
     ActiveKey, Change, Commit, Hold, IssuedDigest, IssuedRecord, KekHold, KeyFilter, KeyKind, KeyRecord,
     KeyStatus, NewOrg, OrgRecord, Rotation, SealedRecord, SuccessionRecord, TokenRecord, Tombstone,
@@ -168,6 +170,33 @@ pub trait EventWrites: Send + Sync {
     async fn append(&self, record: Record) -> Result<(), StoreError>;
 }
 
+/// Finds keys whose time has come.
+#[async_trait]
+pub trait DueRotations: Send + Sync {
+    /// Rotations that were to be at or before `now`, the longest overdue first: at most `limit`, those after `after`. One may be of
+    /// a key that has ended since.
+    async fn due(
+        &self,
+        now: Timestamp,
+        after: Option<&DueRotation>,
+        limit: usize,
+    ) -> Result<Vec<DueRotation>, StoreError>;
+
+    /// Forgets one of a key that has ended.
+    async fn settle_rotation(&self, due: &DueRotation) -> Result<(), StoreError>;
+}
+
+/// That a key is to be rotated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueRotation {
+    /// When.
+    pub at: Timestamp,
+    /// The organisation.
+    pub org: OrgId,
+    /// The key.
+    pub key: KeyId,
+}
+
 /// Moves keys from one key-encryption key to another. The sealed halves are out of its reach.
 #[async_trait]
 pub trait Rewrapping: Send + Sync {
@@ -234,6 +263,9 @@ pub trait Store:
     + SettingsWrites
     + Intents
     + Reconciling
+    + Policies
+    + PolicyWrites
+    + DueRotations
 {
 }
 
@@ -261,6 +293,9 @@ impl<S> Store for S where
         + SettingsWrites
         + Intents
         + Reconciling
+        + Policies
+        + PolicyWrites
+        + DueRotations
 {
 }
 

@@ -41,6 +41,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(days as u64 * 24 * 60 * 60 * 1000))
     }
 
+    /// This moment and so many days; never beyond what RFC 3339 can write.
+    #[must_use]
+    pub fn days_after(self, days: u32) -> Self {
+        Self::from_millis(self.0.saturating_add(u64::from(days) * 24 * 60 * 60 * 1000)).unwrap_or(self)
+    }
+
     /// The next millisecond.
     #[must_use]
     pub const fn next(self) -> Self {

@@ -3,7 +3,8 @@
 locals {
   names = [
     "orgs", "tokens", "keys", "sealed-halves", "successions", "tombstones", "issued", "intake",
-    "ledger", "checkpoints", "usage", "replies", "settings", "intents", "outbox",
+    "ledger", "checkpoints", "usage", "replies", "settings", "intents", "outbox", "policies",
+    "rotations",
   ]
 }
 

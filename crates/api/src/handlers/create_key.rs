@@ -20,6 +20,7 @@ use crate::{
         (
             status = "default",
             description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, \
+                policy_violated, policy_unreadable, follow_required, \
                 unsupported_combination, provider_unavailable, settings_missing, settings_changed, \
                 role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, \
                 credentials_unavailable, kek_unavailable, idempotency_mismatch, idempotency_in_progress, \

@@ -22,6 +22,7 @@ use crate::{
             description = "invalid_request, reserved_context, payload_too_large, unsupported_media_type, \
                 unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, \
                 idempotency_mismatch, idempotency_in_progress, provider_unavailable, settings_missing, role_missing, \
+                policy_violated, policy_unreadable, \
                 key_integrity, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, \
                 credentials_unavailable, kek_unavailable, store_unavailable, store_restored.",
             body = ErrorBody

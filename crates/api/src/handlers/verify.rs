@@ -1,12 +1,12 @@
 //! `POST /v1/verify`
 
 use axum::{extract::State, response::Response};
-use vault::ops::verify;
+use vault::{id::KeyId, ops::verify};
 
 use crate::{
     auth::Authenticated,
     http::{ErrorBody, Failure, Post, Success},
-    once::once,
+    once::once_or,
 };
 
 /// Check a signature and report both halves
@@ -20,8 +20,8 @@ use crate::{
         (
             status = "default",
             description = "invalid_request, payload_too_large, unsupported_media_type, unauthenticated, \
-                missing_scope, key_not_allowed, not_found, key_integrity, idempotency_mismatch, \
-                idempotency_in_progress, store_unavailable, store_restored.",
+                missing_scope, key_not_allowed, not_found, policy_violated, policy_unreadable, key_integrity, \
+                idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored.",
             body = ErrorBody
         ),
     )
@@ -32,5 +32,11 @@ pub(crate) async fn verify(
     Post { request, attempt }: Post<verify::Request>,
 ) -> Result<Response, Failure> {
     let run = |lease| verify::verify(&ports, &caller, request, lease);
-    Ok(once(ports.replies.as_ref(), attempt, run).await?.ok())
+    let replay = async |json, key: Option<KeyId>| {
+        if let Some(key) = &key {
+            verify::replay(&ports, &caller, key).await?;
+        }
+        Ok(json)
+    };
+    Ok(once_or(ports.replies.as_ref(), attempt.as_ref(), run, replay).await?.ok())
 }

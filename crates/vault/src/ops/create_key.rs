@@ -16,8 +16,9 @@ use crate::{
     events::Scene,
     idempotency, input,
     key_material::{self, Blueprint},
-    providers::{KekProvider, KeyProvider, PqProvider},
-    store::{Intents, KeyKind, KeyWrites, Lease, Record, Replies, Settings},
+    policies::{self, Judged, MatchOperation},
+    providers::{KekProvider, KeyProvider, PqProvider, Tier},
+    store::{EventWrites, Intents, KeyKind, KeyWrites, Lease, Policies, Record, Replies, Settings},
 };
 
 /// What making a key touches.
@@ -29,6 +30,10 @@ pub struct Ports {
     pub settings: Arc<dyn Settings>,
     /// Noted before anything is made in them.
     pub intents: Arc<dyn Intents>,
+    /// What a new key must be is read.
+    pub policies: Arc<dyn Policies>,
+    /// That it was refused is written down.
+    pub events: Arc<dyn EventWrites>,
     /// The key, its sealed halves and its event are written.
     pub writes: Arc<dyn KeyWrites>,
     /// Answers are kept for retries.
@@ -61,6 +66,10 @@ pub struct Request {
     #[serde(default)]
     #[schema(required = false)]
     pub allow_follow: bool,
+    /// After so many days, 1 to 3,650, the vault rotates the key by itself; inherited by rotation. It takes `allowFollow`: callers
+    /// that do not follow would stop.
+    #[schema(minimum = 1, maximum = 3650)]
+    pub rotate_after_days: Option<u16>,
 }
 
 const fn default_algorithm() -> Algorithm {
@@ -70,7 +79,8 @@ const fn default_algorithm() -> Algorithm {
 /// Makes a key and writes its event with it.
 ///
 /// # Errors
-/// [`Error::Invalid`], [`Error::KeyNotAllowed`] for a token that is for certain keys, [`Error::UnsupportedCombination`],
+/// [`Error::Invalid`], [`Error::KeyNotAllowed`] for a token that is for certain keys, [`Error::PolicyViolated`],
+/// [`Error::PolicyUnreadable`], [`Error::FollowRequired`], [`Error::UnsupportedCombination`],
 /// [`Error::ProviderUnavailable`], [`Error::NoAccount`], [`Error::SettingsChanged`], [`Error::Cloud`],
 /// [`Error::StoreUnavailable`].
 pub async fn create_key(
@@ -84,6 +94,14 @@ pub async fn create_key(
     }
     input::name(&request.name)?;
     input::metadata(&request.metadata)?;
+    match request.rotate_after_days {
+        Some(days) if !(1..=MAX_ROTATE_AFTER_DAYS).contains(&days) => {
+            let reason = format!("it is 1 to {MAX_ROTATE_AFTER_DAYS} days");
+            return Err(Error::invalid("rotateAfterDays", reason));
+        }
+        Some(_) if !request.allow_follow => return Err(Error::FollowRequired),
+        _ => {}
+    }
     let now = Timestamp::now();
     let accounts =
         Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org).for_making(ports.intents.as_ref());
@@ -91,6 +109,20 @@ pub async fn create_key(
         Some(kek) => kek,
         None => accounts.settings().await?.map_or(KekProvider::Env, |settings| settings.default_kek),
     };
+    let (classical, pq) = (
+        request.key_provider.unwrap_or(KeyProvider::PostqManaged),
+        request.pq_provider.unwrap_or(PqProvider::PostqManaged),
+    );
+    let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
+    let judged = Judged {
+        operation: MatchOperation::KeyCreate,
+        key: None,
+        algorithm: request.algorithm,
+        tier: Tier::derive(Some(kek), classical, pq),
+        metadata: &request.metadata,
+    };
+    let in_force = policies::read(ports.policies.as_ref(), &caller.org).await?;
+    let violated = policies::hold_against(&in_force, ports.events.as_ref(), scene, &judged).await?;
     let blueprint = Blueprint {
         org: &caller.org,
         kind: KeyKind::User,
@@ -98,19 +130,19 @@ pub async fn create_key(
         metadata: request.metadata,
         algorithm: request.algorithm,
         kek,
-        classical: request.key_provider.unwrap_or(KeyProvider::PostqManaged),
-        pq: request.pq_provider.unwrap_or(PqProvider::PostqManaged),
+        classical,
+        pq,
         allow_follow: request.allow_follow,
+        rotate_after_days: request.rotate_after_days,
         follows: None,
         now,
     };
     let (key, sealed) = key_material::generate(&accounts, blueprint).await?;
     let store = async {
-        let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
-        let event = scene.key_created(&key)?;
+        let events = [scene.key_created(&key)?].into_iter().chain(violated).collect();
         let answer = KeyWithPublicKey::from(key.clone());
         let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
-        ports.writes.create(&key, &sealed, Record { events: vec![event], reply }).await?;
+        ports.writes.create(&key, &sealed, Record { events, reply }).await?;
         Ok(answer)
     };
     let stored = store.await;
@@ -120,3 +152,6 @@ pub async fn create_key(
     }
     stored
 }
+
+/// Ten years.
+const MAX_ROTATE_AFTER_DAYS: u16 = 3650;

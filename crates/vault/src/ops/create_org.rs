@@ -82,6 +82,7 @@ pub async fn create_org(ports: &Ports, request: Request) -> Result<Response, Err
         classical: KeyProvider::PostqManaged,
         pq: PqProvider::PostqManaged,
         allow_follow: false,
+        rotate_after_days: None,
         follows: None,
         now,
     };

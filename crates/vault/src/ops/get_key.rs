@@ -58,6 +58,10 @@ pub struct Key {
     pub successor_id: Option<String>,
     /// Whether a caller that asks for it may have the line's newest key sign in its place.
     pub allow_follow: bool,
+    /// After so many days the vault rotates it by itself; null where it does not.
+    pub rotate_after_days: Option<u16>,
+    /// When it is to be rotated; null where it is not, or has ended.
+    pub rotates_at: Option<String>,
     /// What its creator noted; never changes.
     #[schema(value_type = Object)]
     pub metadata: Content,
@@ -135,6 +139,7 @@ pub(super) async fn add_last_used<'a>(
 impl From<KeyRecord> for Key {
     fn from(record: KeyRecord) -> Self {
         Self {
+            rotates_at: record.rotates_at().map(|at| at.to_string()),
             tier: record.tier,
             fingerprint: hex::encode(record.public_key.fingerprint()),
             algorithm: record.public_key.algorithm(),
@@ -150,6 +155,7 @@ impl From<KeyRecord> for Key {
             predecessor_id: record.predecessor.map(|id| id.to_string()),
             successor_id: record.successor.map(|id| id.to_string()),
             allow_follow: record.allow_follow,
+            rotate_after_days: record.rotate_after_days,
             metadata: record.metadata,
             created_at: record.created_at.to_string(),
             revoked_at: record.revoked_at.map(|at| at.to_string()),

@@ -7,14 +7,19 @@ use utoipa::ToSchema;
 
 use super::get_key::KeyWithPublicKey;
 use crate::{
-    Error,
+    Error, Timestamp,
     accounts::Accounts,
     caller::Caller,
     custody::Custody,
+    events::Scene,
     idempotency, key_material,
-    providers::{KekProvider, KeyProvider, PqProvider},
+    policies::{self, Judged, MatchOperation},
+    providers::{KekProvider, KeyProvider, PqProvider, Tier},
     rotation::{self, Successor},
-    store::{Change, Intents, KeyKind, KeyWrites, Keys, Lease, Record, Replies, SealedHalves, Settings},
+    store::{
+        Change, EventWrites, Intents, KeyKind, KeyRecord, KeyWrites, Keys, Lease, Policies, Record, Replies,
+        SealedHalves, Settings,
+    },
 };
 
 /// What rotating touches.
@@ -30,6 +35,10 @@ pub struct Ports {
     pub settings: Arc<dyn Settings>,
     /// Noted before anything is made in them.
     pub intents: Arc<dyn Intents>,
+    /// What a new key must be is read.
+    pub policies: Arc<dyn Policies>,
+    /// That it was refused is written down.
+    pub events: Arc<dyn EventWrites>,
     /// The successor is written, and the key's own halves are deleted.
     pub writes: Arc<dyn KeyWrites>,
     /// Answers are kept for retries.
@@ -37,7 +46,7 @@ pub struct Ports {
 }
 
 /// What is to be different about the successor. What is left out is inherited.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = RotateKeyRequest)]
 pub struct Request {
@@ -55,8 +64,8 @@ pub struct Request {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::KeyNotAllowed`], [`Error::KeyRevoked`], [`Error::KeySuperseded`], [`Error::Invalid`],
-/// [`Error::UnsupportedCombination`], [`Error::ProviderUnavailable`], [`Error::NoAccount`], [`Error::Cloud`],
-/// [`Error::KeyIntegrity`], [`Error::StoreUnavailable`].
+/// [`Error::PolicyViolated`], [`Error::PolicyUnreadable`], [`Error::UnsupportedCombination`], [`Error::ProviderUnavailable`],
+/// [`Error::NoAccount`], [`Error::Cloud`], [`Error::KeyIntegrity`], [`Error::StoreUnavailable`].
 pub async fn rotate_key(
     ports: &Ports,
     caller: &Caller,
@@ -68,13 +77,24 @@ pub async fn rotate_key(
         crate::input::name(name)?;
     }
     let key = super::find_user_key(ports.keys.as_ref(), caller, id).await?;
-    super::refuse_inactive(&key)?;
+    rotate(ports, caller.token.as_str(), &key, request, lease.as_ref()).await
+}
+
+/// Rotates a key on somebody's behalf: a token's, or a worker's.
+pub(super) async fn rotate(
+    ports: &Ports,
+    actor: &str,
+    key: &KeyRecord,
+    request: Request,
+    lease: Option<&Lease>,
+) -> Result<KeyWithPublicKey, Error> {
+    super::refuse_inactive(key)?;
     let accounts =
-        Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org).for_making(ports.intents.as_ref());
+        Accounts::of(&ports.custody, ports.settings.as_ref(), &key.org).for_making(ports.intents.as_ref());
     let kek = match request.kek_provider.or(key.kek.as_ref().map(|kek| kek.provider)) {
-        Some(kek) => Some(kek),
+        Some(kek) => kek,
         // A key of which nothing is sealed has no wrapping to hand down.
-        None => accounts.settings().await?.map(|settings| settings.default_kek),
+        None => accounts.settings().await?.map_or(KekProvider::Env, |settings| settings.default_kek),
     };
     let successor = Successor {
         kind: KeyKind::User,
@@ -83,16 +103,26 @@ pub async fn rotate_key(
         classical: request.key_provider.unwrap_or(key.classical.provider),
         pq: request.pq_provider.unwrap_or(key.pq.provider),
     };
-    let actor = caller.token.as_str();
-    let prepared = rotation::prepare(&accounts, ports.sealed.as_ref(), &key, successor, actor).await;
-    let (rotation, event) = match prepared {
+    let judged = Judged {
+        operation: MatchOperation::KeyCreate,
+        key: Some(&key.id),
+        algorithm: key.public_key.algorithm(),
+        tier: Tier::derive(Some(kek), successor.classical, successor.pq),
+        metadata: &key.metadata,
+    };
+    let in_force = policies::read(ports.policies.as_ref(), &key.org).await?;
+    let scene = Scene { org: &key.org, actor, now: Timestamp::now() };
+    let violated = policies::hold_against(&in_force, ports.events.as_ref(), scene, &judged).await?;
+    let prepared = rotation::prepare(&accounts, ports.sealed.as_ref(), key, successor, actor).await;
+    let (rotation, rotated) = match prepared {
         Ok(prepared) => prepared,
-        Err(error) => return Err(super::why_not(ports.keys.as_ref(), &key, error).await),
+        Err(error) => return Err(super::why_not(ports.keys.as_ref(), key, error).await),
     };
     let answer = KeyWithPublicKey::from(rotation.successor.clone());
     let store = async {
-        let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
-        Ok::<_, Error>(ports.writes.supersede(&rotation, Record { events: vec![event], reply }).await?)
+        let reply = idempotency::reply(lease, &answer, None)?;
+        let events = [rotated].into_iter().chain(violated).collect();
+        Ok::<_, Error>(ports.writes.supersede(&rotation, Record { events, reply }).await?)
     };
     let stored = store.await;
     if !matches!(stored, Ok(Change::Done)) {
@@ -103,7 +133,7 @@ pub async fn rotate_key(
         Change::Done => Ok(answer),
         // Somebody was first: what became of the key says which refusal it is.
         Change::NotActive => {
-            let now = super::find_user_key(ports.keys.as_ref(), caller, id).await?;
+            let now = ports.keys.key(&key.org, &key.id).await?.ok_or(Error::NotFound { what: "key" })?;
             super::refuse_inactive(&now)?;
             Err(Error::ledger("the change that a rotation lost to"))
         }

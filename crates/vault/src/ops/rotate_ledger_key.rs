@@ -7,6 +7,7 @@ use crate::{
     accounts::Accounts,
     custody::Custody,
     id::{KeyId, OrgId},
+    providers::KekProvider,
     rotation::{self, Successor},
     store::{Change, KeyKind, KeyWrites, Keys, Orgs, Record, SealedHalves},
 };
@@ -49,7 +50,7 @@ pub async fn rotate_ledger_key(ports: &Ports, org: &OrgId) -> Result<Response, E
     let successor = Successor {
         kind: KeyKind::Ledger,
         name: key.name.clone(),
-        kek: key.kek.as_ref().map(|kek| kek.provider),
+        kek: key.kek.as_ref().map_or(KekProvider::Env, |kek| kek.provider),
         classical: key.classical.provider,
         pq: key.pq.provider,
     };

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use composite::{Algorithm, SigningInput, is_reserved};
+use futures::future::join;
 use ledger::Content;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -22,9 +23,10 @@ use crate::{
     idempotency,
     input::{self, Message},
     key_material,
+    policies::{self, Judged, MatchOperation},
     store::{
-        Commit, EventWrites, IssuedDigest, IssuedRecord, KeyRecord, KeyStatus, Keys, Lease, Lines, Record,
-        Replies, SealedHalves, Settings, SignatureWrites, Slot,
+        Commit, EventWrites, IssuedDigest, IssuedRecord, KeyRecord, KeyStatus, Keys, Lease, Lines, Policies,
+        Record, Replies, SealedHalves, Settings, SignatureWrites, Slot,
     },
 };
 
@@ -43,6 +45,8 @@ pub struct Ports {
     pub settings: Arc<dyn Settings>,
     /// The signature is committed before it leaves, or withheld.
     pub signatures: Arc<dyn SignatureWrites>,
+    /// What the key must be to sign is read.
+    pub policies: Arc<dyn Policies>,
     /// A refusal is written down.
     pub events: Arc<dyn EventWrites>,
     /// Answers are kept for retries.
@@ -108,8 +112,9 @@ pub struct Response {
 ///
 /// # Errors
 /// [`Error::ReservedContext`] before anything else, [`Error::NotFound`], [`Error::KeyRevoked`],
-/// [`Error::KeySuperseded`], [`Error::Invalid`], [`Error::PayloadTooLarge`], [`Error::KeyIntegrity`],
-/// [`Error::Cloud`], [`Error::StoreUnavailable`]. After an error nothing has left.
+/// [`Error::KeySuperseded`], [`Error::Invalid`], [`Error::PayloadTooLarge`], [`Error::PolicyViolated`],
+/// [`Error::PolicyUnreadable`], [`Error::KeyIntegrity`], [`Error::Cloud`], [`Error::StoreUnavailable`]. After an error nothing
+/// has left.
 pub async fn sign(
     ports: &Ports,
     caller: &Caller,
@@ -125,7 +130,12 @@ pub async fn sign(
 
     let now = Timestamp::now();
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
-    let key = match find_signer(ports, caller, &request.key_id, request.follow_successor).await {
+    let looked_up = join(
+        find_signer(ports, caller, &request.key_id, request.follow_successor),
+        policies::read(ports.policies.as_ref(), &caller.org),
+    );
+    let (key, in_force) = looked_up.await;
+    let key = match key {
         Ok(key) => key,
         Err(refusal) => return Err(written_down(ports, scene, refusal).await),
     };
@@ -136,6 +146,8 @@ pub async fn sign(
     if let Err(refusal) = super::refuse_inactive(&key) {
         return Err(written_down(ports, scene, refusal).await);
     }
+    let judged = Judged::of(MatchOperation::Sign, &key);
+    let violated = policies::hold_against(&in_force?, ports.events.as_ref(), scene, &judged).await?;
     let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org);
     let signature = match key_material::sign(&accounts, ports.sealed.as_ref(), &key, &input).await {
         Ok(signature) => signature.to_bytes(),
@@ -172,18 +184,21 @@ pub async fn sign(
         sealed: false,
     };
     let reply = idempotency::reply(lease.as_ref(), &answer, Some(&key.id))?;
-    let record = Record { events: vec![event], reply };
+    let record = Record { events: [event].into_iter().chain(violated).collect(), reply };
     commit(ports, scene, &issued, record, lease.as_ref().map(|lease| &lease.slot)).await?;
     Ok(answer)
 }
 
-/// Whether a kept answer may leave once more. A replay is a sign call: it is marked first, so that nobody withholds what may
-/// be leaving, and then, never earlier, the status is read.
+/// Whether a kept answer may leave once more. A replay is a sign call: it is held against the policies of this moment; then it is
+/// marked, so that nobody withholds what may be leaving, and then, never earlier, the status is read.
 ///
 /// # Errors
-/// [`Error::KeyRevoked`], and then the answer is forgotten; [`Error::StoreUnavailable`].
+/// [`Error::PolicyViolated`], [`Error::PolicyUnreadable`]; [`Error::KeyRevoked`], and then the answer is forgotten;
+/// [`Error::StoreUnavailable`].
 pub async fn replay(ports: &Ports, caller: &Caller, slot: &Slot, signer: &KeyId) -> Result<(), Error> {
     let revoked = || Error::KeyRevoked { key: signer.clone() };
+    super::hold_again(&ports.keys, &ports.policies, &ports.events, caller, MatchOperation::Sign, signer)
+        .await?;
     if !ports.replies.mark_replayed(slot).await? {
         return Err(revoked());
     }

@@ -12,9 +12,11 @@ use crate::{
     caller::Caller,
     encoding::Base64,
     events::{Scene, Subject},
+    id::KeyId,
     idempotency,
     input::{self, Message},
-    store::{EventWrites, Issued, KeyRecord, KeyStatus, Keys, Lease, Record, Replies},
+    policies::{self, Judged, MatchOperation},
+    store::{EventWrites, Issued, KeyRecord, KeyStatus, Keys, Lease, Policies, Record, Replies},
 };
 
 /// What checking touches.
@@ -24,6 +26,8 @@ pub struct Ports {
     pub keys: Arc<dyn Keys>,
     /// For a revoked key, whether the signature was issued.
     pub issued: Arc<dyn Issued>,
+    /// What a key must be to be checked by is read.
+    pub policies: Arc<dyn Policies>,
     /// The check is written down.
     pub events: Arc<dyn EventWrites>,
     /// Answers are kept for retries.
@@ -98,7 +102,8 @@ pub struct Response {
 /// Checks.
 ///
 /// # Errors
-/// [`Error::Invalid`], [`Error::PayloadTooLarge`], [`Error::NotFound`], [`Error::StoreUnavailable`].
+/// [`Error::Invalid`], [`Error::PayloadTooLarge`], [`Error::NotFound`], [`Error::PolicyViolated`] and
+/// [`Error::PolicyUnreadable`] with a key's id, [`Error::StoreUnavailable`].
 pub async fn verify(
     ports: &Ports,
     caller: &Caller,
@@ -124,6 +129,16 @@ pub async fn verify(
     let algorithm = public_key.algorithm();
     let prehash = message.derive_prehash(algorithm)?;
 
+    let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now: Timestamp::now() };
+    let violated = match &key {
+        Some(key) => {
+            let in_force = policies::read(ports.policies.as_ref(), &caller.org).await?;
+            let judged = Judged::of(MatchOperation::Verify, key);
+            policies::hold_against(&in_force, ports.events.as_ref(), scene, &judged).await?
+        }
+        // Whoever has a public key can check by it anywhere.
+        None => None,
+    };
     let signature = match request.encoding {
         Encoding::Postq => Signature::from_bytes(algorithm, &request.signature.0),
         Encoding::Lamps => Signature::from_lamps(algorithm, &request.signature.0),
@@ -152,7 +167,6 @@ pub async fn verify(
         context: context.as_bytes(),
         signature: &request.signature.0,
     };
-    let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now: Timestamp::now() };
     let event = scene.signature_verified(&subject, verdict)?;
     let answer = Response {
         ok: verdict.ok(),
@@ -160,10 +174,18 @@ pub async fn verify(
         classical_ok: verdict.classical_ok,
         pq_ok: verdict.pq_ok,
         key_status: key.as_ref().map(|key| key.status),
-        revoked_at: key.and_then(|key| key.revoked_at).map(|at| at.to_string()),
+        revoked_at: key.as_ref().and_then(|key| key.revoked_at).map(|at| at.to_string()),
         logged,
     };
-    let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
-    ports.events.append(Record { events: vec![event], reply }).await?;
+    let reply = idempotency::reply(lease.as_ref(), &answer, subject.key)?;
+    ports.events.append(Record { events: [event].into_iter().chain(violated).collect(), reply }).await?;
     Ok(answer)
+}
+
+/// Whether a kept answer may leave once more, as policies are now.
+///
+/// # Errors
+/// [`Error::PolicyViolated`], [`Error::PolicyUnreadable`], [`Error::StoreUnavailable`].
+pub async fn replay(ports: &Ports, caller: &Caller, key: &KeyId) -> Result<(), Error> {
+    super::hold_again(&ports.keys, &ports.policies, &ports.events, caller, MatchOperation::Verify, key).await
 }

@@ -169,9 +169,18 @@ pub struct KeyRecord {
     pub line: KeyId,
     /// Whether a caller may have the line's newest key sign in its place.
     pub allow_follow: bool,
+    /// After so many days, 1 to 3,650, the vault has it followed by itself.
+    pub rotate_after_days: Option<u16>,
 }
 
 impl KeyRecord {
+    /// When it is to be followed, if that is so and it has not ended.
+    #[must_use]
+    pub fn rotates_at(&self) -> Option<Timestamp> {
+        let days = self.rotate_after_days.filter(|_| self.status == KeyStatus::Active)?;
+        Some(self.created_at.days_after(days.into()))
+    }
+
     /// Whether a cloud helps to keep it: by wrapping its data key, or by holding a half.
     #[must_use]
     pub const fn needs_a_cloud(&self) -> bool {
