@@ -189,8 +189,15 @@ fn an_operation_has_one_name_everywhere() {
 
     let mut lambdas = tags.clone();
     lambdas.insert("not-found".to_owned());
-    let workers =
-        ["create-org", "recover", "reconcile-keys", "rewrap-keys", "rotate-ledger-key", "sequence-events"];
+    let workers = [
+        "create-org",
+        "recover",
+        "reconcile-keys",
+        "rewrap-keys",
+        "rotate-due-keys",
+        "rotate-ledger-key",
+        "sequence-events",
+    ];
     lambdas.extend(workers.map(str::to_owned));
     assert_eq!(stems("functions/src/bin"), lambdas, "one Lambda per tag, not-found, and the workers");
     let modules: BTreeSet<String> = tags.iter().map(|tag| tag.replace('-', "_")).collect();
@@ -198,7 +205,8 @@ fn an_operation_has_one_name_everywhere() {
     let mut operations = modules.clone();
     operations.remove("health");
     operations.extend(
-        ["create_org", "reconcile_keys", "recover", "rewrap", "rotate_ledger_key"].map(str::to_owned),
+        ["create_org", "reconcile_keys", "recover", "rewrap", "rotate_due_keys", "rotate_ledger_key"]
+            .map(str::to_owned),
     );
     let files = std::fs::read_dir(root().join("crates/vault/src/ops")).unwrap();
     let files = files.map(|file| file.unwrap().path()).filter(|path| path.is_file());

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use vault::{
     caller::Environment,
     id::OrgId,
-    ops::{create_org, reconcile_keys, recover, rewrap, rotate_ledger_key, seal_ledger},
+    ops::{create_org, reconcile_keys, recover, rewrap, rotate_due_keys, rotate_ledger_key, seal_ledger},
     store::Intent,
 };
 
@@ -62,6 +62,7 @@ async fn observed() -> Permissions {
     w.refused("api-tokens", "/v1/api-tokens", confined(unknown)).await;
     let path = format!("/v1/api-tokens/{}", token["id"].as_str().unwrap());
     w.call("api-tokens", "DELETE", &path, Value::Null).await;
+    of_policies(&mut w, &next).await;
     w.call_stirred("usage", "GET", "/v1/usage", Value::Null).await;
     w.call_stirred("append-ledger", "POST", "/v1/ledger/entries", json!({"name": "n"})).await;
     w.refused("append-ledger", "/v1/ledger/entries", json!({"name": ""})).await;
@@ -142,6 +143,39 @@ async fn observed() -> Permissions {
     w.seen
 }
 
+/// What policies add to it: those that refuse, and those that only write.
+async fn of_policies(w: &mut Watched, key: &str) {
+    let path = "/v1/policies";
+    let rule = json!({"matchOperation": "*", "minTier": 1});
+    let made =
+        w.call("policies", "POST", path, json!({"name": "p", "action": "enforce", "rule": rule})).await;
+    let one = format!("{path}/{}", made["id"].as_str().unwrap());
+    w.call("policies", "GET", path, Value::Null).await;
+    w.call("policies", "GET", &one, Value::Null).await;
+    w.call("policies", "GET", &format!("{path}/offered"), Value::Null).await;
+    w.refused("policies", path, json!({"name": "", "action": "enforce", "rule": rule})).await;
+    w.refused("sign", "/v1/sign", json!({"keyId": key, "payload": ""})).await;
+    w.refused("verify", "/v1/verify", json!({"keyId": key, "payload": "", "signature": ""})).await;
+    w.refused("create-key", "/v1/hybrid-keys", json!({"name": "n"})).await;
+    w.refused("rotate-key", &format!("/v1/hybrid-keys/{key}/rotate"), json!({})).await;
+    let due = json!({"name": "due", "allowFollow": true, "rotateAfterDays": 1});
+    w.call("policies", "PATCH", &one, json!({"action": "audit"})).await;
+    w.call("create-key", "POST", "/v1/hybrid-keys", due).await;
+    w.call("policies", "PATCH", &one, json!({"action": "enforce"})).await;
+    rotate_due(w, 1, (0, 1)).await;
+    w.call("policies", "DELETE", &one, Value::Null).await;
+    rotate_due(w, 1, (1, 0)).await;
+}
+
+/// What the schedule does so many days later, and how many keys it then rotates and cannot rotate.
+async fn rotate_due(w: &mut Watched, days: u32, (rotated, failed): (usize, usize)) {
+    let ports = server::rotate_due_ports(&w.store(), &w.custody());
+    let now = vault::Timestamp::now().days_after(days);
+    let done = rotate_due_keys::rotate_due_keys(&ports, now).await.unwrap();
+    assert_eq!((done.rotated.len(), done.failed.len()), (rotated, failed), "{done:?}");
+    w.note("rotate-due-keys");
+}
+
 /// What keys that a cloud has a part in add to it.
 async fn in_clouds(w: &mut Watched, org: &OrgId) -> String {
     let external_id = w.store().org(org).await.unwrap().unwrap().external_id;
@@ -159,7 +193,10 @@ async fn in_clouds(w: &mut Watched, org: &OrgId) -> String {
         ("env", "aws-kms", "aws-kms"),
         ("aws-kms", "aws-kms", "postq-managed"),
     ] {
-        let body = json!({"name": classical, "kekProvider": kek, "keyProvider": classical, "pqProvider": pq});
+        let body = json!({
+            "name": classical, "kekProvider": kek, "keyProvider": classical, "pqProvider": pq,
+            "allowFollow": true, "rotateAfterDays": 2,
+        });
         let key = w.call("create-key", "POST", keys, body).await["id"].as_str().unwrap().to_owned();
         w.call("sign", "POST", "/v1/sign", json!({"keyId": key, "payload": ""})).await;
         made.push(key);
@@ -179,12 +216,23 @@ async fn in_clouds(w: &mut Watched, org: &OrgId) -> String {
         let next = w.call("rotate-key", "POST", &format!("{keys}/{key}/rotate"), json!({})).await;
         *key = next["id"].as_str().unwrap().to_owned();
     }
+    w.kms.faults(&json!([{"action": "GetPublicKey", "how": "garbage", "times": 1}]));
+    // One key that no cloud has a part in is due as well.
+    rotate_due(w, 2, (3, 1)).await;
+    rotate_due(w, 2, (4, 0)).await;
+    for key in &mut made {
+        loop {
+            let shown = w.call("get-key", "GET", &format!("{keys}/{key}"), Value::Null).await;
+            let Some(successor) = shown["successorId"].as_str() else { break };
+            *key = successor.to_owned();
+        }
+    }
     for key in &made {
         w.call("revoke-key", "DELETE", &format!("{keys}/{key}"), Value::Null).await;
     }
     w.call("test-settings", "POST", &format!("{path}/test"), json!({"defaultKekProvider": "env"})).await;
     die_creating(w, org).await;
-    reconcile(w, 10).await;
+    reconcile(w, 16).await;
     w.call("put-settings", "PUT", path, json!({})).await;
     w.call("clear-settings", "DELETE", path, Value::Null).await;
 

@@ -51,6 +51,11 @@ fn transcripts_of_tokens() {
 }
 
 #[test]
+fn transcripts_of_policies() {
+    holds("policies");
+}
+
+#[test]
 fn transcripts_of_settings() {
     holds("settings");
 }
@@ -204,11 +209,12 @@ struct Names(BTreeMap<&'static str, Vec<String>>);
 const ADDRESS: &str = "http://127.0.0.1:0";
 
 /// Kinds, the most particular first.
-const KINDS: [(&str, &str); 14] = [
+const KINDS: [(&str, &str); 15] = [
     ("token", r"pq_(live|test)_[a-z2-7]{58}"),
     ("key", r"key_[0-9a-z]{26}"),
     ("event", r"evt_[0-9a-z]{26}"),
     ("token id", r"apk_[0-9a-z]{26}"),
+    ("policy", r"pol_[0-9a-z]{26}"),
     ("org", r"org_[0-9a-z]{26}"),
     ("checkpoint", r"cpt_[0-9a-z]{26}"),
     ("request", r"req_[0-9a-z]{26}"),

@@ -222,8 +222,13 @@ impl Vault {
     }
 
     pub(crate) async fn events_of(&self, org: &OrgId) -> Vec<Event> {
+        self.events_from(org, 0).await
+    }
+
+    /// The same from a place on.
+    pub(crate) async fn events_from(&self, org: &OrgId, since: u64) -> Vec<Event> {
         server::sequencer(&self.store).sequence(org).await.unwrap();
-        let filter = EntryFilter { limit: usize::MAX, ..EntryFilter::default() };
+        let filter = EntryFilter { since, limit: usize::MAX, ..EntryFilter::default() };
         let entries = self.store.entries(org, &filter).await.unwrap();
         entries
             .iter()

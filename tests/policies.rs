@@ -1,22 +1,17 @@
 //! Policies: each rule against each key and operation; what a change binds; and that what cannot be read lets nothing pass.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 
-use crate::{in_process::Vault, local_kms::LocalKms, rounds::rounds};
+use crate::{in_process::Vault, local_kms::LocalKms};
 
-const POLICIES: &str = "/v1/policies";
+pub(crate) const POLICIES: &str = "/v1/policies";
 
-fn policy(name: &str, action: &str, environments: &[&str], rule: Value) -> Value {
+pub(crate) fn policy(name: &str, action: &str, environments: &[&str], rule: Value) -> Value {
     json!({"name": name, "action": action, "environments": environments, "rule": rule})
 }
 
-async fn make(vault: &Vault, body: Value) -> String {
+pub(crate) async fn make(vault: &Vault, body: Value) -> String {
     vault.post(POLICIES, body).await["id"].as_str().unwrap().to_owned()
 }
 
@@ -96,16 +91,16 @@ async fn each_rule_is_held_against_each_key_and_operation() {
             vault.post("/v1/sign", with(json!({"keyId": id}), &payload)).await["signature"].clone();
         made.push((key, id, signature));
     }
-    let mut cells = 0;
+    let (mut cells, mut seen) = (0, u64::try_from(vault.events().await.len()).unwrap());
     for (demand, is_met) in demands() {
         for matched in ["sign", "verify", "key_create", "*"] {
             let rule = with(json!({"matchOperation": matched}), &demand);
             let action = ["enforce", "warn", "audit"][cells % 3];
             let id = make(&vault, policy("the rule", action, &[], rule.clone())).await;
+            seen += 1;
             for (key, key_id, signature) in &made {
-                let seen = vault.events().await.len();
-                // A key is made here alone by those that are quick to make.
-                let creates = key.tier < 2 || matched != "sign";
+                // Where a cloud makes halves it takes its time: there, keys are made only where that is what the rule is about.
+                let creates = key.tier < 2 || matched == "key_create";
                 for operation in ["sign", "verify", "key_create"] {
                     let answer = match operation {
                         "sign" => {
@@ -137,7 +132,8 @@ async fn each_rule_is_held_against_each_key_and_operation() {
                     }
                     cells += 1;
                 }
-                let events = vault.events().await.split_off(seen);
+                let events = vault.events_from(&vault.org, seen).await;
+                seen += u64::try_from(events.len()).unwrap();
                 let told: Vec<_> =
                     events.iter().filter(|event| event.event_type.name() == "policy.violated").collect();
                 let about = if matched == "*" {
@@ -161,6 +157,7 @@ async fn each_rule_is_held_against_each_key_and_operation() {
                 assert_eq!(issued, usize::from(!refused), "{rule}: what is refused is not signed");
             }
             assert_eq!(vault.delete(&format!("{POLICIES}/{id}")).await.0, 200);
+            seen += 1;
         }
     }
     assert!(cells > 1000, "{cells}");
@@ -429,80 +426,4 @@ async fn a_replay_is_held_against_the_policies_of_its_own_time() {
     assert_eq!(vault.delete(&format!("{POLICIES}/{id}")).await.0, 200);
     assert_eq!(vault.once("signed", "/v1/sign", &sign).await, (200, true, signed.2), "the answer was kept");
     assert_eq!(vault.once("checked", "/v1/verify", &check).await, (200, true, checked.2));
-}
-
-/// Signers, replays and verifiers, while a policy comes and goes again and again.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_signature_leaves_whose_call_began_after_a_policy_that_refuses_it_was_told() {
-    race(Vault::new().await, rounds(3_000)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nor_over_dynamodb() {
-    race(Vault::in_dynamodb().await, rounds(300)).await;
-}
-
-async fn race(vault: Vault, races: u64) {
-    let vault = Arc::new(vault);
-    let clock = Arc::new(AtomicU64::new(0));
-    let key = vault.create_key("mldsa44+ed25519").await;
-    let sign = json!({"keyId": key, "payload": "aGVsbG8="});
-    let (mut released, mut refused) = (0_u64, 0_u64);
-    for race in 0..races {
-        assert_eq!(vault.once(&format!("kept-{race}"), "/v1/sign", &sign).await.0, 200);
-        let told = Arc::new(AtomicU64::new(u64::MAX));
-        let mut tasks = tokio::task::JoinSet::new();
-        for caller in 0..4_u64 {
-            let (vault, clock, sign) = (vault.clone(), clock.clone(), sign.clone());
-            tasks.spawn(async move {
-                let mut answers = Vec::new();
-                for n in 0..3 {
-                    for _ in 0..(race + caller) % 5 {
-                        tokio::task::yield_now().await;
-                    }
-                    let begun = clock.fetch_add(1, Ordering::SeqCst);
-                    let status = match caller {
-                        0 | 1 => vault.call("/v1/sign", Some(&sign)).await.0,
-                        2 => vault.once(&format!("kept-{race}"), "/v1/sign", &sign).await.0,
-                        _ => vault.once(&format!("own-{race}-{n}"), "/v1/sign", &sign).await.0,
-                    };
-                    assert!(status == 200 || status == 403, "{status}");
-                    answers.push((begun, status));
-                }
-                answers
-            });
-        }
-        let (changer, now, when) = (vault.clone(), clock.clone(), told.clone());
-        let change = tokio::spawn(async move {
-            for _ in 0..race % 7 {
-                tokio::task::yield_now().await;
-            }
-            let rule = json!({"matchOperation": "sign", "minTier": 1});
-            let id = make(&changer, policy("race", "enforce", &[], rule)).await;
-            when.store(now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-            id
-        });
-        let mut answers = Vec::new();
-        while let Some(done) = tasks.join_next().await {
-            answers.extend(done.unwrap());
-        }
-        let id = change.await.unwrap();
-        let told = told.load(Ordering::SeqCst);
-        for (begun, status) in answers {
-            assert!(
-                status != 200 || begun < told,
-                "race {race}: a call that began after it was told was answered"
-            );
-            if status == 200 {
-                released += 1;
-            } else {
-                refused += 1;
-            }
-        }
-        assert_eq!(vault.once(&format!("kept-{race}"), "/v1/sign", &sign).await.0, 403);
-        assert_eq!(vault.delete(&format!("{POLICIES}/{id}")).await.0, 200);
-        assert_eq!(vault.sign(&key).await.0, 200, "its end binds as well");
-    }
-    eprintln!("{released} left, {refused} did not");
-    assert!(released > 0 && refused > 0, "nobody raced");
 }

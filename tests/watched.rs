@@ -145,17 +145,18 @@ impl Watched {
         self.call(operation, method, path, body).await
     }
 
-    /// Calls twice under one idempotency key where it is a POST, and notes what was asked of the tables.
+    /// Calls twice under one idempotency key where it can have one, and notes what was asked of the tables.
     pub(crate) async fn call(&mut self, operation: &str, method: &str, path: &str, body: Value) -> Value {
         let app: Router = self.app(operation);
         let mut first = Value::Null;
-        for time in 0..if method == "POST" { 2 } else { 1 } {
+        let once = matches!(method, "POST" | "PATCH");
+        for time in 0..if once { 2 } else { 1 } {
             let mut request = Request::builder().method(method).uri(path);
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token));
             if method == "PUT" {
                 request = request.header(header::CONTENT_TYPE, "application/json");
             }
-            if method == "POST" {
+            if once {
                 let key = hex::encode(ledger::sha256(format!("{path}{body}").as_bytes()));
                 request =
                     request.header(header::CONTENT_TYPE, "application/json").header("idempotency-key", key);

@@ -28,6 +28,8 @@ const ADVICE: Record<string, string> = {
   key_not_allowed: "This token is confined to other keys. Sign in with one that is for this key.",
   key_revoked: "A revoked key never signs again. Use another key.",
   key_superseded: "Sign with its successor, which is linked on this page.",
+  policy_unreadable: "Whoever changes policies deletes it, under Policies or by `postq policies delete`, and makes it anew.",
+  too_many_policies: "Put what belongs together into one policy.",
   kms_denied: "Whoever runs that account must look at its role, its key and their policies. Settings has a test that names what was refused.",
   kms_quota_exceeded: "Whoever runs that account has its quota of KMS keys raised.",
   kms_throttled: "The account's KMS has too many calls. Try again in a moment.",

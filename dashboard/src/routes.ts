@@ -18,6 +18,7 @@ export const PAGES: readonly Page[] = [
   { path: "/audit", load: () => import("./pages/Audit.svelte") },
   { path: "/audit/checkpoints", load: () => import("./pages/Checkpoints.svelte") },
   { path: "/verify", load: () => import("./pages/Verify.svelte"), open: true },
+  { path: "/policies", load: () => import("./pages/Policies.svelte") },
   { path: "/settings", load: () => import("./pages/Settings.svelte") },
   { path: "/tokens", load: () => import("./pages/Tokens.svelte") },
 ];

@@ -11,6 +11,7 @@ export const GO: readonly { key: string; path: string; name: string }[] = [
   { key: "k", path: "/keys", name: "Keys" },
   { key: "a", path: "/audit", name: "Audit" },
   { key: "v", path: "/verify", name: "Verify" },
+  { key: "p", path: "/policies", name: "Policies" },
   { key: "s", path: "/settings", name: "Settings" },
   { key: "t", path: "/tokens", name: "Tokens" },
 ];

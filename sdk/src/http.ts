@@ -24,7 +24,7 @@ export interface CallOptions {
   maxRetries?: number;
   /**
    * The name of this effect, 1 to 255 characters: the same call with the same key has its effect once, and gets the same
-   * answer. Every POST has one; give your own where a retry may come from another process.
+   * answer. Every POST and PATCH has one; give your own where a retry may come from another process.
    */
   idempotencyKey?: string;
 }
@@ -83,7 +83,7 @@ export class Http {
       accept: "application/json",
     };
     let body: string | undefined;
-    if (method === "POST") {
+    if (method === "POST" || method === "PATCH") {
       headers["idempotency-key"] = options.idempotencyKey ?? `sdk-${randomName()}`;
     }
     if (call.body !== undefined) {
@@ -95,7 +95,7 @@ export class Http {
 
     const retries = options.maxRetries ?? this.#maxRetries;
     for (let attempt = 0; ; attempt += 1) {
-      // Reads, deletions of what has an id, PUTs of something whole, and POSTs with an idempotency key: every one of them may be sent again.
+      // Reads, deletions of what has an id, PUTs of something whole, POSTs and PATCHes with an idempotency key: every one of them may be sent again.
       const outcome = await this.#attempt(url, request, options);
       if (!(outcome instanceof PostQError)) return outcome as Success<Id>;
       if (attempt >= retries || !isTransient(outcome)) throw outcome;

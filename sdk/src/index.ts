@@ -4,6 +4,7 @@ export type { CallOptions, PostQOptions } from "./http.js";
 export type { List, Page } from "./pages.js";
 export type { HybridKeys } from "./hybrid-keys.js";
 export type { Ledger } from "./ledger.js";
+export type { Policies } from "./policies.js";
 export type { Tokens } from "./tokens.js";
 export type { Settings, Vault } from "./vault.js";
 export { OPERATIONS } from "./operations.js";
@@ -30,8 +31,10 @@ export type {
   ClearSettingsResponse,
   ConsistencyProof,
   CreateKeyRequest,
+  CreatePolicyRequest,
   CreateTokenRequest,
   CreateTokenResponse,
+  DeletedPolicy,
   InclusionProof,
   KekProvider,
   Key,
@@ -41,6 +44,10 @@ export type {
   LedgerCheckpoint,
   LedgerEntry,
   Lineage,
+  Policy,
+  PolicyAction,
+  PolicyRule,
+  PolicyTerms,
   PqProvider,
   PutSettingsRequest,
   PutSettingsResponse,
@@ -54,6 +61,7 @@ export type {
   SignResponse,
   SignatureEncoding,
   TestSettingsResponse,
+  UpdatePolicyRequest,
   UsageResponse,
   VaultSettings,
   VerifyResponse,

@@ -8,7 +8,10 @@ export const OPERATIONS = {
   clearSettings: ["DELETE", "/v1/vault/settings"],
   createApiToken: ["POST", "/v1/api-tokens"],
   createKey: ["POST", "/v1/hybrid-keys"],
+  createPolicy: ["POST", "/v1/policies"],
+  deletePolicy: ["DELETE", "/v1/policies/{id}"],
   getKey: ["GET", "/v1/hybrid-keys/{id}"],
+  getPolicy: ["GET", "/v1/policies/{id}"],
   getSettings: ["GET", "/v1/vault/settings"],
   health: ["GET", "/health"],
   healthV1: ["GET", "/v1/health"],
@@ -22,6 +25,8 @@ export const OPERATIONS = {
   ledgerProof: ["GET", "/v1/ledger/proof/{eventId}"],
   listApiTokens: ["GET", "/v1/api-tokens"],
   listKeys: ["GET", "/v1/hybrid-keys"],
+  listOfferedPolicies: ["GET", "/v1/policies/offered"],
+  listPolicies: ["GET", "/v1/policies"],
   publicKey: ["GET", "/v1/hybrid-keys/{id}/public-key"],
   putSettings: ["PUT", "/v1/vault/settings"],
   receipt: ["GET", "/v1/receipts/{eventId}"],
@@ -31,10 +36,11 @@ export const OPERATIONS = {
   sealLedger: ["POST", "/v1/ledger/seal"],
   sign: ["POST", "/v1/sign"],
   testSettings: ["POST", "/v1/vault/settings/test"],
+  updatePolicy: ["PATCH", "/v1/policies/{id}"],
   usage: ["GET", "/v1/usage"],
   verify: ["POST", "/v1/verify"],
   whoami: ["GET", "/v1/whoami"],
-} as const satisfies Record<keyof operations, readonly ["GET" | "POST" | "PUT" | "DELETE", string]>;
+} as const satisfies Record<keyof operations, readonly ["GET" | "POST" | "PUT" | "PATCH" | "DELETE", string]>;
 
 export type OperationId = keyof operations;
 

@@ -5,6 +5,7 @@ import { type CallOptions, Http, type PostQOptions } from "./http.js";
 import { Ledger } from "./ledger.js";
 import type { Data } from "./operations.js";
 import type { Algorithm, SignRequest, SignResponse, VerifyRequest, VerifyResponse, WhoamiResponse } from "./schema.js";
+import { Policies } from "./policies.js";
 import { Tokens } from "./tokens.js";
 import { Vault } from "./vault.js";
 
@@ -71,6 +72,7 @@ export interface HybridVerifyInput extends Omit<VerifyInput, "payload" | "prehas
 export class PostQ {
   readonly hybridKeys: HybridKeys;
   readonly ledger: Ledger;
+  readonly policies: Policies;
   readonly tokens: Tokens;
   readonly vault: Vault;
   readonly #http: Http;
@@ -79,6 +81,7 @@ export class PostQ {
     this.#http = new Http(options);
     this.hybridKeys = new HybridKeys(this.#http);
     this.ledger = new Ledger(this.#http);
+    this.policies = new Policies(this.#http);
     this.tokens = new Tokens(this.#http);
     this.vault = new Vault(this.#http);
   }

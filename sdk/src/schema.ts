@@ -341,6 +341,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List policies, oldest first
+         * @description An organisation has at most 100, and this answers all of them.
+         */
+        get: operations["listPolicies"];
+        put?: never;
+        /**
+         * Make a policy
+         * @description Once this is answered it binds every later call.
+         */
+        post: operations["createPolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policies/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a policy */
+        get: operations["getPolicy"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a policy
+         * @description One that cannot be read too.
+         */
+        delete: operations["deletePolicy"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a policy
+         * @description What is left out stays. Once this is answered it binds every later call.
+         */
+        patch: operations["updatePolicy"];
+        trace?: never;
+    };
+    "/v1/policies/offered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the policies that are offered
+         * @description None of them is in force: make one by sending it to `POST /v1/policies`, as it is or changed.
+         */
+        get: operations["listOfferedPolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/receipts/{eventId}": {
         parameters: {
             query?: never;
@@ -662,6 +731,30 @@ export interface components {
             /** @description 1 to 128 characters. */
             name: string;
             pqProvider?: components["schemas"]["PqProvider"] | null;
+            /**
+             * Format: int32
+             * @description After so many days, 1 to 3,650, the vault rotates the key by itself; inherited by rotation. It takes `allowFollow`: callers
+             *     that do not follow would stop.
+             */
+            rotateAfterDays?: number | null;
+        };
+        /** @description Which policy to make. */
+        CreatePolicyRequest: {
+            /** @description What happens where it is violated. */
+            action: components["schemas"]["PolicyAction"];
+            /** @description At most 1,024 characters; empty if left out. */
+            description?: string | null;
+            /** @description Whether it is in force; true if left out. */
+            enabled?: boolean | null;
+            /**
+             * @description The environments (a key's `metadata.environment`) that it is for, at most 20, each of 1 to 64 characters; left out or
+             *     empty, it is for all of them.
+             */
+            environments?: string[];
+            /** @description 1 to 128 characters. */
+            name: string;
+            /** @description What it demands. */
+            rule: components["schemas"]["PolicyRule"];
         };
         /** @description Which token to make. */
         CreateTokenRequest: {
@@ -687,6 +780,13 @@ export interface components {
             /** @description On which day in UTC, `2026-01-02`. */
             day: string;
         };
+        /** @description That a policy is gone. */
+        DeletedPolicy: {
+            /** @description RFC 3339 UTC with milliseconds. */
+            deletedAt: string;
+            /** @description `pol_…` */
+            id: string;
+        };
         /**
          * @description Whether an organisation is for real. All its tokens bear the prefix.
          * @enum {string}
@@ -707,6 +807,8 @@ export interface components {
             field?: string | null;
             /** @description For `already_created`: the id of what was made. */
             id?: string | null;
+            /** @description For `policy_violated` and `policy_unreadable`: the policy. */
+            policyId?: string | null;
             /** @description `req_…`, to find the request in the log. */
             requestId: string;
             /** @description For `key_superseded`: the key that followed. */
@@ -809,6 +911,13 @@ export interface components {
             predecessorId?: string | null;
             /** @description When it was revoked. */
             revokedAt?: string | null;
+            /**
+             * Format: int32
+             * @description After so many days the vault rotates it by itself; null where it does not.
+             */
+            rotateAfterDays?: number | null;
+            /** @description When it is to be rotated; null where it is not, or has ended. */
+            rotatesAt?: string | null;
             /** @description Where it is in its life. */
             status: components["schemas"]["KeyStatus"];
             /** @description The key that follows it. */
@@ -933,6 +1042,11 @@ export interface components {
              */
             treeSize: number;
         };
+        /**
+         * @description The operation that a rule is about.
+         * @enum {string}
+         */
+        MatchOperation: "sign" | "verify" | "key_create" | "*";
         /** @description Success with one page of a list. */
         Page_ApiToken: {
             /** @description The page. */
@@ -1026,6 +1140,13 @@ export interface components {
                 predecessorId?: string | null;
                 /** @description When it was revoked. */
                 revokedAt?: string | null;
+                /**
+                 * Format: int32
+                 * @description After so many days the vault rotates it by itself; null where it does not.
+                 */
+                rotateAfterDays?: number | null;
+                /** @description When it is to be rotated; null where it is not, or has ended. */
+                rotatesAt?: string | null;
                 /** @description Where it is in its life. */
                 status: components["schemas"]["KeyStatus"];
                 /** @description The key that follows it. */
@@ -1096,12 +1217,79 @@ export interface components {
             /** @description Always true. */
             success: boolean;
         };
+        /** @description Success with one page of a list. */
+        Page_Policy: {
+            /** @description The page. */
+            data: (components["schemas"]["PolicyTerms"] & {
+                /** @description RFC 3339 UTC with milliseconds. */
+                createdAt: string;
+                /** @description `pol_…` */
+                id: string;
+                /** @description When it was last changed. */
+                updatedAt: string;
+            })[];
+            /** @description Where it stands in the list. */
+            pagination: components["schemas"]["Pagination"];
+            /** @description Always true. */
+            success: boolean;
+        };
         /** @description Where a page stands in its list. */
         Pagination: {
             /** @description How many items a page may have. */
             limit: number;
             /** @description What to send as `cursor` for the next page; null on the last. */
             nextCursor?: string | null;
+        };
+        /** @description A policy as the API shows it. */
+        Policy: components["schemas"]["PolicyTerms"] & {
+            /** @description RFC 3339 UTC with milliseconds. */
+            createdAt: string;
+            /** @description `pol_…` */
+            id: string;
+            /** @description When it was last changed. */
+            updatedAt: string;
+        };
+        /**
+         * @description What happens where a policy is violated. It is always written to the ledger.
+         * @enum {string}
+         */
+        PolicyAction: "enforce" | "warn" | "audit";
+        /** @description What a policy demands, of which operation. */
+        PolicyRule: {
+            /** @description The key's algorithm is one of these. */
+            algorithmIn?: components["schemas"]["Algorithm"][] | null;
+            /** @description The key's algorithm is none of these. */
+            algorithmNotIn?: components["schemas"]["Algorithm"][] | null;
+            /** @description The operation that it is about. */
+            matchOperation: components["schemas"]["MatchOperation"];
+            /**
+             * Format: int32
+             * @description The security category (FIPS 204 §4, table 1) of its ML-DSA half is at least this: ML-DSA-44 is of 2, ML-DSA-65 of 3,
+             *     ML-DSA-87 of 5.
+             */
+            minPqLevel?: number | null;
+            /**
+             * Format: int32
+             * @description Its tier is at least this, 1 to 3.
+             */
+            minTier?: number | null;
+            /** @description The key has a classical and a post-quantum half, as every key of this vault has. */
+            requireHybrid?: boolean | null;
+        };
+        /** @description What a policy says. */
+        PolicyTerms: {
+            /** @description What happens where it is violated. */
+            action: components["schemas"]["PolicyAction"];
+            /** @description At most 1,024 characters; may be empty. */
+            description: string;
+            /** @description Whether it is in force. */
+            enabled: boolean;
+            /** @description The environments (a key's `metadata.environment`) that it is for; empty for all of them. */
+            environments: string[];
+            /** @description 1 to 128 characters. */
+            name: string;
+            /** @description What it demands. */
+            rule: components["schemas"]["PolicyRule"];
         };
         /**
          * @description Who holds the ML-DSA half.
@@ -1344,6 +1532,18 @@ export interface components {
             success: boolean;
         };
         /** @description Success with data. */
+        Success_DeletedPolicy: {
+            /** @description That a policy is gone. */
+            data: {
+                /** @description RFC 3339 UTC with milliseconds. */
+                deletedAt: string;
+                /** @description `pol_…` */
+                id: string;
+            };
+            /** @description Always true. */
+            success: boolean;
+        };
+        /** @description Success with data. */
         Success_Health: {
             /** @description That the process answers, and which version it is. */
             data: {
@@ -1466,6 +1666,20 @@ export interface components {
                 /** @description The Google Cloud account; null where there is none. */
                 gcp?: Record<string, unknown> | null;
                 /** @description When they were saved, RFC 3339 UTC with milliseconds. */
+                updatedAt: string;
+            };
+            /** @description Always true. */
+            success: boolean;
+        };
+        /** @description Success with data. */
+        Success_Policy: {
+            /** @description A policy as the API shows it. */
+            data: components["schemas"]["PolicyTerms"] & {
+                /** @description RFC 3339 UTC with milliseconds. */
+                createdAt: string;
+                /** @description `pol_…` */
+                id: string;
+                /** @description When it was last changed. */
                 updatedAt: string;
             };
             /** @description Always true. */
@@ -1611,6 +1825,25 @@ export interface components {
             success: boolean;
         };
         /** @description Success with data. */
+        Success_Vec_PolicyTerms: {
+            data: {
+                /** @description What happens where it is violated. */
+                action: components["schemas"]["PolicyAction"];
+                /** @description At most 1,024 characters; may be empty. */
+                description: string;
+                /** @description Whether it is in force. */
+                enabled: boolean;
+                /** @description The environments (a key's `metadata.environment`) that it is for; empty for all of them. */
+                environments: string[];
+                /** @description 1 to 128 characters. */
+                name: string;
+                /** @description What it demands. */
+                rule: components["schemas"]["PolicyRule"];
+            }[];
+            /** @description Always true. */
+            success: boolean;
+        };
+        /** @description Success with data. */
         Success_VerifyResponse: {
             /** @description What the check found. A signature that does not verify is an answer, not an error. */
             data: {
@@ -1692,6 +1925,19 @@ export interface components {
          * @description How little of a key is in the vault's hands, 0 to 3.
          */
         Tier: number;
+        /** @description What is to be different about a policy. What is left out stays. */
+        UpdatePolicyRequest: {
+            action?: components["schemas"]["PolicyAction"] | null;
+            /** @description At most 1,024 characters. */
+            description?: string | null;
+            /** @description Whether it is in force. */
+            enabled?: boolean | null;
+            /** @description The environments that it is for; empty for all of them. */
+            environments?: string[] | null;
+            /** @description 1 to 128 characters. */
+            name?: string | null;
+            rule?: components["schemas"]["PolicyRule"] | null;
+        };
         /** @description What an organisation uses. */
         UsageResponse: {
             /** @description How many keys there are, by status and tier; combinations without any are left out. */
@@ -1790,9 +2036,11 @@ export type BundleRange = components['schemas']['BundleRange'];
 export type ClearSettingsResponse = components['schemas']['ClearSettingsResponse'];
 export type ConsistencyProof = components['schemas']['ConsistencyProof'];
 export type CreateKeyRequest = components['schemas']['CreateKeyRequest'];
+export type CreatePolicyRequest = components['schemas']['CreatePolicyRequest'];
 export type CreateTokenRequest = components['schemas']['CreateTokenRequest'];
 export type CreateTokenResponse = components['schemas']['CreateTokenResponse'];
 export type DayCount = components['schemas']['DayCount'];
+export type DeletedPolicy = components['schemas']['DeletedPolicy'];
 export type Environment = components['schemas']['Environment'];
 export type ErrorBody = components['schemas']['ErrorBody'];
 export type ErrorFacts = components['schemas']['ErrorFacts'];
@@ -1812,12 +2060,18 @@ export type LedgerEvidence = components['schemas']['LedgerEvidence'];
 export type Lineage = components['schemas']['Lineage'];
 export type LineageKey = components['schemas']['LineageKey'];
 export type LoggedEntry = components['schemas']['LoggedEntry'];
+export type MatchOperation = components['schemas']['MatchOperation'];
 export type PageApiToken = components['schemas']['Page_ApiToken'];
 export type PageAuditRow = components['schemas']['Page_AuditRow'];
 export type PageKey = components['schemas']['Page_Key'];
 export type PageLedgerCheckpoint = components['schemas']['Page_LedgerCheckpoint'];
 export type PageLedgerEntry = components['schemas']['Page_LedgerEntry'];
+export type PagePolicy = components['schemas']['Page_Policy'];
 export type Pagination = components['schemas']['Pagination'];
+export type Policy = components['schemas']['Policy'];
+export type PolicyAction = components['schemas']['PolicyAction'];
+export type PolicyRule = components['schemas']['PolicyRule'];
+export type PolicyTerms = components['schemas']['PolicyTerms'];
 export type PqProvider = components['schemas']['PqProvider'];
 export type PublicKeyData = components['schemas']['PublicKeyData'];
 export type PutSettingsRequest = components['schemas']['PutSettingsRequest'];
@@ -1838,6 +2092,7 @@ export type SuccessBundle = components['schemas']['Success_Bundle'];
 export type SuccessClearSettingsResponse = components['schemas']['Success_ClearSettingsResponse'];
 export type SuccessConsistencyProof = components['schemas']['Success_ConsistencyProof'];
 export type SuccessCreateTokenResponse = components['schemas']['Success_CreateTokenResponse'];
+export type SuccessDeletedPolicy = components['schemas']['Success_DeletedPolicy'];
 export type SuccessHealth = components['schemas']['Success_Health'];
 export type SuccessInclusionProof = components['schemas']['Success_InclusionProof'];
 export type SuccessKeyWithPublicKey = components['schemas']['Success_KeyWithPublicKey'];
@@ -1845,6 +2100,7 @@ export type SuccessLedgerEntry = components['schemas']['Success_LedgerEntry'];
 export type SuccessLineage = components['schemas']['Success_Lineage'];
 export type SuccessOptionLedgerCheckpoint = components['schemas']['Success_Option_LedgerCheckpoint'];
 export type SuccessOptionVaultSettings = components['schemas']['Success_Option_VaultSettings'];
+export type SuccessPolicy = components['schemas']['Success_Policy'];
 export type SuccessPublicKeyData = components['schemas']['Success_PublicKeyData'];
 export type SuccessPutSettingsResponse = components['schemas']['Success_PutSettingsResponse'];
 export type SuccessReceipt = components['schemas']['Success_Receipt'];
@@ -1854,6 +2110,7 @@ export type SuccessSealResponse = components['schemas']['Success_SealResponse'];
 export type SuccessSignResponse = components['schemas']['Success_SignResponse'];
 export type SuccessTestSettingsResponse = components['schemas']['Success_TestSettingsResponse'];
 export type SuccessUsageResponse = components['schemas']['Success_UsageResponse'];
+export type SuccessVecPolicyTerms = components['schemas']['Success_Vec_PolicyTerms'];
 export type SuccessVerifyResponse = components['schemas']['Success_VerifyResponse'];
 export type SuccessWhoamiResponse = components['schemas']['Success_WhoamiResponse'];
 export type Succession = components['schemas']['Succession'];
@@ -1861,6 +2118,7 @@ export type SuccessionParty = components['schemas']['SuccessionParty'];
 export type SuccessionStatement = components['schemas']['SuccessionStatement'];
 export type TestSettingsResponse = components['schemas']['TestSettingsResponse'];
 export type Tier = components['schemas']['Tier'];
+export type UpdatePolicyRequest = components['schemas']['UpdatePolicyRequest'];
 export type UsageResponse = components['schemas']['UsageResponse'];
 export type VaultSettings = components['schemas']['VaultSettings'];
 export type VerifyRequest = components['schemas']['VerifyRequest'];
@@ -2073,7 +2331,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_KeyWithPublicKey"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, unsupported_combination, provider_unavailable, settings_missing, settings_changed, role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, policy_violated, policy_unreadable, follow_required, unsupported_combination, provider_unavailable, settings_missing, settings_changed, role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2278,7 +2536,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_KeyWithPublicKey"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, unsupported_combination, provider_unavailable, settings_missing, settings_changed, role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, policy_violated, policy_unreadable, unsupported_combination, provider_unavailable, settings_missing, settings_changed, role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2560,6 +2818,197 @@ export interface operations {
             };
         };
     };
+    listPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All policies. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Policy"];
+                };
+            };
+            /** @description unauthenticated, missing_scope, policy_unreadable, store_unavailable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    createPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePolicyRequest"];
+            };
+        };
+        responses: {
+            /** @description The policy. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Success_Policy"];
+                };
+            };
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, too_many_policies, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `pol_…` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The policy. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Success_Policy"];
+                };
+            };
+            /** @description unauthenticated, missing_scope, not_found, policy_unreadable, store_unavailable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    deletePolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `pol_…` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Success_DeletedPolicy"];
+                };
+            };
+            /** @description unauthenticated, missing_scope, not_found, store_unavailable, store_restored. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    updatePolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `pol_…` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdatePolicyRequest"];
+            };
+        };
+        responses: {
+            /** @description The policy as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Success_Policy"];
+                };
+            };
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, not_found, policy_unreadable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listOfferedPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What they would say. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Success_Vec_PolicyTerms"];
+                };
+            };
+            /** @description unauthenticated, missing_scope. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     receipt: {
         parameters: {
             query?: never;
@@ -2615,7 +3064,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_SignResponse"];
                 };
             };
-            /** @description invalid_request, reserved_context, payload_too_large, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, idempotency_mismatch, idempotency_in_progress, provider_unavailable, settings_missing, role_missing, key_integrity, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, store_unavailable, store_restored. */
+            /** @description invalid_request, reserved_context, payload_too_large, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, idempotency_mismatch, idempotency_in_progress, provider_unavailable, settings_missing, role_missing, policy_violated, policy_unreadable, key_integrity, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2804,7 +3253,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_VerifyResponse"];
                 };
             };
-            /** @description invalid_request, payload_too_large, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, payload_too_large, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, policy_violated, policy_unreadable, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;

@@ -9,10 +9,10 @@ import { open } from "./lib/pages.js";
 const WIDTH = 1280;
 
 /** Those that say something that no other says. */
-const SHOWN = ["sign-in", "overview", "keys", "create-key", "key", "playground", "lineage", "activity", "rotate", "revoke", "audit", "entry", "checkpoints", "verify", "verify-signature", "settings", "tokens", "palette"];
+const SHOWN = ["sign-in", "overview", "keys", "create-key", "key", "playground", "lineage", "activity", "rotate", "revoke", "audit", "entry", "checkpoints", "verify", "verify-signature", "policies", "write-policy", "settings", "tokens", "palette"];
 
 /** What lies over the page is pictured as it is seen, and so is what is longer than anybody looks. */
-const SEEN = ["rotate", "revoke", "entry", "palette", "keys", "audit"];
+const SEEN = ["rotate", "revoke", "entry", "write-policy", "palette", "keys", "audit"];
 
 const folder = process.argv[2];
 if (!folder) throw new Error("name the folder that the pictures go to");

@@ -232,6 +232,28 @@ describe("against the real server", () => {
     assert.ok(!JSON.stringify(listed).includes(made.token));
   });
 
+  test("policies: what is offered, made, changed and violated", async () => {
+    const [level, tier] = await postq.policies.offered();
+    assert.deepEqual([level.rule.minPqLevel, tier.rule.minTier], [3, 2]);
+    const made = await postq.policies.create({ ...level, environments: ["policy test"] });
+    const weak = { name: "weak", algorithm: "mldsa44+ed25519", metadata: { environment: "policy test" } };
+    await assert.rejects(
+      postq.hybridKeys.create(weak),
+      (error) => error instanceof sdk.PostQPermissionError && error.code === "policy_violated" && error.details.policyId === made.id,
+    );
+    const changed = await postq.policies.update(made.id, { action: "warn" });
+    assert.deepEqual([changed.action, changed.rule, changed.environments], ["warn", made.rule, ["policy test"]]);
+    await postq.hybridKeys.create(weak);
+    const { items } = await postq.ledger.entries({ eventType: "policy.violated", order: "newest", limit: 2 });
+    assert.deepEqual(items.map(({ payload }) => payload.data.refused), [false, true]);
+    assert.deepEqual(await postq.policies.get(made.id), changed);
+    await postq.policies.delete(made.id);
+    assert.deepEqual(await postq.policies.list(), []);
+    await assert.rejects(postq.policies.get(made.id), (error) => error instanceof sdk.PostQNotFoundError);
+    const due = await postq.hybridKeys.create({ name: "due", allowFollow: true, rotateAfterDays: 30 });
+    assert.equal(Date.parse(due.rotatesAt) - Date.parse(due.createdAt), 30 * 86_400_000);
+  });
+
   test("one idempotency key, one effect", async () => {
     const options = { idempotencyKey: "make-it-once" };
     const [a, b] = [await postq.hybridKeys.create({ name: "once" }, options), await postq.hybridKeys.create({ name: "once" }, options)];

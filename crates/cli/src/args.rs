@@ -1,5 +1,7 @@
 //! What can be typed.
 
+pub(crate) mod policies;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -40,6 +42,9 @@ pub(crate) enum Command {
     /// Keys that you pin: what makes evidence trustworthy
     #[command(subcommand)]
     Trust(Trust),
+    /// What the organisation demands of its keys
+    #[command(subcommand)]
+    Policies(policies::Policies),
     /// API tokens
     #[command(subcommand)]
     Tokens(Tokens),
@@ -124,6 +129,9 @@ pub(crate) struct CreateKey {
     /// Let callers that ask for it sign with whatever key follows this one
     #[arg(long)]
     pub(crate) allow_follow: bool,
+    /// Have the vault rotate it by itself after so many days; takes --allow-follow
+    #[arg(long, value_name = "DAYS", requires = "allow_follow")]
+    pub(crate) rotate_after_days: Option<u16>,
 }
 
 #[derive(Args)]

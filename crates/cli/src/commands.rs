@@ -3,6 +3,7 @@
 mod auth;
 mod keys;
 mod ledger;
+mod policies;
 mod receipt;
 mod sign;
 mod tokens;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Outcome> {
         Command::Ledger(command) => ledger::run(command, &vault, output),
         Command::Receipt(command) => receipt::run(command, &vault, output),
         Command::Trust(command) => trust::run(command, output),
+        Command::Policies(command) => policies::run(command, &vault, output),
         Command::Tokens(command) => tokens::run(command, &vault, output),
         Command::Vault(command) => vault::run(command, &vault, output),
         Command::Completions { shell } => {

@@ -163,10 +163,15 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub fn post(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|_| Error::Random)?;
-        let key = format!("cli-{}", hex::encode(random));
-        Ok(data(self.call(&Method::POST, path, &[], Some(body), Some(&key))?))
+        self.once(&Method::POST, path, body)
+    }
+
+    /// Changes something in part, once, however often it is sent. Gives what stands in `data`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn patch(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
+        self.once(&Method::PATCH, path, body)
     }
 
     /// Puts something whole in place of what was there. Gives what stands in `data`.
@@ -189,6 +194,13 @@ impl Client {
     #[must_use]
     pub const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    fn once(&self, method: &Method, path: &[&str], body: &Value) -> Result<Value, Error> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|_| Error::Random)?;
+        let key = format!("cli-{}", hex::encode(random));
+        Ok(data(self.call(method, path, &[], Some(body), Some(&key))?))
     }
 
     fn call(

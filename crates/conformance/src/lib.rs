@@ -15,3 +15,4 @@ mod store_clouds;
 mod store_ledger;
 mod store_life;
 mod store_policies;
+mod store_rotations;

@@ -59,5 +59,13 @@ export function gist({ eventType, payload, subjectId }: LedgerEntry): string {
   const text = (name: string) => (typeof data[name] === "string" ? (data[name] as string) : "");
   if (eventType === "custom.event") return [text("name"), text("message")].filter(Boolean).join(": ");
   if (eventType === "signature.verified") return data["ok"] === false ? "did not hold" : "";
+  if (eventType === "policy.changed") {
+    const terms = data["terms"] as { name?: unknown } | null | undefined;
+    return [text("change"), typeof terms?.name === "string" ? terms.name : text("policyId")].filter(Boolean).join(": ");
+  }
+  if (eventType === "policy.violated") {
+    const names = Array.isArray(data["policies"]) ? data["policies"].map((policy: { name?: unknown }) => policy.name) : [];
+    return [data["refused"] === true ? "refused" : "done", text("operation"), ...names.filter((name) => typeof name === "string")].filter(Boolean).join(", ");
+  }
   return subjectId ? short(subjectId, 10) : "";
 }

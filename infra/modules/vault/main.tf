@@ -12,6 +12,7 @@ locals {
     create-org        = { timeout = 60, memory = 256 }
     recover           = { timeout = 900, memory = 512 }
     reconcile-keys    = { timeout = 900, memory = 256 }
+    rotate-due-keys   = { timeout = 900, memory = 256 }
     rewrap-keys       = { timeout = 900, memory = 256 }
     rotate-ledger-key = { timeout = 60, memory = 256 }
     sequence-events   = { timeout = 120, memory = 512 }

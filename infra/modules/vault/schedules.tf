@@ -5,6 +5,7 @@ locals {
     sequence-events = "rate(1 minute)"
     seal-ledger     = "rate(1 minute)"
     reconcile-keys  = "rate(1 minute)"
+    rotate-due-keys = "rate(1 hour)"
   }
 }
 

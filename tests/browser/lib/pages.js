@@ -9,7 +9,7 @@ const bytes = (text) => new TextEncoder().encode(text);
 export async function open({ postq, token }) {
   const release = await postq.hybridKeys.create({ name: "release signing", allowFollow: true, metadata: { environment: "production", team: "platform" } });
   const follow = [];
-  for (let at = 0; at < 24; at += 1) follow.push(postq.sign({ keyId: release.id, payload: bytes(`build ${at}`) }));
+  for (let at = 0; at < 20; at += 1) follow.push(postq.sign({ keyId: release.id, payload: bytes(`build ${at}`) }));
   await Promise.all(follow);
   const current = await postq.hybridKeys.rotate(release.id);
   await postq.hybridKeys.create({ name: "firmware", algorithm: "mldsa87+ecdsa-p256" });
@@ -23,6 +23,8 @@ export async function open({ postq, token }) {
   await postq.tokens.create({ name: "CI of the website", scopes: ["sign", "verify"], keyIds: [current.id] });
   const reader = await postq.tokens.create({ name: "auditor", scopes: ["keys:read", "audit:read"] });
   await postq.tokens.revoke(reader.id);
+  await postq.policies.create({ name: "Production is at least tier 2", description: "Until the payments key has moved to our own KMS it is only written down.", action: "audit", environments: ["production"], rule: { matchOperation: "sign", minTier: 2 } });
+  await postq.policies.create({ name: "No ML-DSA-44", action: "warn", enabled: false, rule: { matchOperation: "*", minPqLevel: 3 } });
   await postq.ledger.seal();
   const none = (await postq.tokens.create({ name: "verifies alone", scopes: ["verify"] })).token;
   const heading = (name) => (page) => page.getByRole("heading", { name, exact: true }).waitFor();
@@ -64,6 +66,8 @@ export async function open({ postq, token }) {
     { name: "verify", path: "/verify", token: undefined, ready: heading("Verify") },
     { name: "verify-signature", path: "/verify?by=signature", token: undefined, ready: (page) => page.getByRole("textbox", { name: "Public key" }).waitFor() },
     { name: "verify-bundle", path: "/verify?by=bundle", token: undefined, ready: text("its pages line by line") },
+    { name: "policies", path: "/policies", ready: text("New keys are of level 3") },
+    { name: "write-policy", path: "/policies", ready: async (page) => { await page.getByRole("button", { name: "Write a policy" }).click(); await page.getByRole("dialog").waitFor(); } },
     { name: "settings", path: "/settings", ready: async (page) => { await page.getByText("Trust policy of the role").click(); } },
     { name: "tokens", path: "/tokens", ready: text("CI of the website") },
     { name: "make-token", path: "/tokens", ready: async (page) => { await page.getByRole("button", { name: "Make a token" }).click(); await page.getByRole("dialog").waitFor(); } },

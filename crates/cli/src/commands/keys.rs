@@ -57,6 +57,9 @@ fn create(command: &CreateKey, vault: &Vault, output: Output) -> anyhow::Result<
     if command.allow_follow {
         body.insert("allowFollow".to_owned(), true.into());
     }
+    if let Some(days) = command.rotate_after_days {
+        body.insert("rotateAfterDays".to_owned(), days.into());
+    }
     let key = vault.client()?.post(&["v1", "hybrid-keys"], &body.into())?;
     eprintln!("made an {} key, fingerprint {}", shown(&key["algorithm"]), shown(&key["fingerprint"]));
     output.value(&shown(&key["id"]), &key)?;
@@ -109,6 +112,7 @@ fn get(id: &str, public_key: bool, pem: bool, vault: &Vault, output: Output) -> 
         "pqKeyId",
         "createdAt",
         "lastUsedAt",
+        "rotatesAt",
         "revokedAt",
         "predecessorId",
         "successorId",
