@@ -18,7 +18,9 @@ async fn make(vault: &Vault, days: u16, more: Value) -> String {
 
 /// What the schedule does where it is so many days later.
 async fn days_later(vault: &Vault, days: u32) -> Response {
-    at(vault, Timestamp::now().days_after(days)).await
+    // A millisecond ago: what is made from now on is not due then.
+    let now = Timestamp::from_millis(Timestamp::now().as_millis() - 1).unwrap();
+    at(vault, now.days_after(days)).await
 }
 
 async fn at(vault: &Vault, now: Timestamp) -> Response {
@@ -97,7 +99,7 @@ async fn lives(vault: Vault) {
             .find(|e| e.event_type.name() == "key.rotated" && e.subject_id.as_deref() == Some(key));
         rotated.unwrap().actor_id.clone()
     };
-    assert_eq!(by(&first), "rotate-due-keys");
+    assert_eq!(by(&first), "worker:rotate-due-keys");
     assert!(by(&by_hand).starts_with("apk_"));
     let lineage = vault.get(&format!("/v1/hybrid-keys/{next}/lineage")).await;
     assert_eq!(lineage["successions"].as_array().map(Vec::len), Some(1));
@@ -126,8 +128,9 @@ async fn what_cannot_be_rotated_is_tried_again_and_keeps_no_other_from_it() {
     assert_eq!(key(&vault, &keys[1]).await["status"], "superseded");
     assert_eq!(vault.sign(&keys[0]).await.0, 200, "a key whose time has come goes on");
     let last = vault.events().await;
-    let told =
-        last.iter().filter(|e| e.event_type.name() == "policy.violated" && e.actor_id == "rotate-due-keys");
+    let told = last
+        .iter()
+        .filter(|e| e.event_type.name() == "policy.violated" && e.actor_id == "worker:rotate-due-keys");
     assert_eq!(told.count(), 4);
     vault.delete(&format!("/v1/policies/{}", policy["id"].as_str().unwrap())).await;
     let rotated: Vec<_> =
@@ -142,8 +145,7 @@ async fn schedules_at_once_make_one_successor() {
         for _ in 0..4 {
             keys.push(make(&vault, 1, json!({"algorithm": "mldsa44+ed25519"})).await);
         }
-        // What is made from now on is not due then.
-        let now = Timestamp::now().days_after(1);
+        let now = Timestamp::from_millis(Timestamp::now().as_millis() - 1).unwrap().days_after(1);
         let (a, b, c) = tokio::join!(at(&vault, now), at(&vault, now), at(&vault, now));
         let mut rotated: Vec<_> = [a, b, c].into_iter().flat_map(|done| done.rotated).collect();
         rotated.sort();

@@ -7,7 +7,7 @@ use crate::{in_process::Vault, local_kms::LocalKms};
 
 pub(crate) const POLICIES: &str = "/v1/policies";
 
-pub(crate) fn policy(name: &str, action: &str, environments: &[&str], rule: Value) -> Value {
+pub(crate) fn policy(name: &str, action: &str, environments: &[&str], rule: &Value) -> Value {
     json!({"name": name, "action": action, "environments": environments, "rule": rule})
 }
 
@@ -96,7 +96,7 @@ async fn each_rule_is_held_against_each_key_and_operation() {
         for matched in ["sign", "verify", "key_create", "*"] {
             let rule = with(json!({"matchOperation": matched}), &demand);
             let action = ["enforce", "warn", "audit"][cells % 3];
-            let id = make(&vault, policy("the rule", action, &[], rule.clone())).await;
+            let id = make(&vault, policy("the rule", action, &[], &rule)).await;
             seen += 1;
             for (key, key_id, signature) in &made {
                 // Where a cloud makes halves it takes its time: there, keys are made only where that is what the rule is about.
@@ -182,7 +182,7 @@ async fn an_environment_that_is_not_said_or_not_known_leads_out_of_no_policy() {
         );
     }
     let rule = |tier: u8| json!({"matchOperation": "sign", "minTier": tier});
-    let prod = make(&vault, policy("prod", "enforce", &["prod", "production"], rule(2))).await;
+    let prod = make(&vault, policy("prod", "enforce", &["prod", "production"], &rule(2))).await;
     let refused = async || {
         let mut refused = Vec::new();
         for key in &keys {
@@ -200,9 +200,9 @@ async fn an_environment_that_is_not_said_or_not_known_leads_out_of_no_policy() {
     let (_, body) = vault.sign(keys[6].as_str().unwrap()).await;
     assert!(body["error"].as_str().unwrap().contains("`metadata.environment` is not said"), "{body}");
 
-    let dev = make(&vault, policy("dev", "audit", &["dev"], rule(1))).await;
+    let dev = make(&vault, policy("dev", "audit", &["dev"], &rule(1))).await;
     assert_eq!(refused().await, [true, false, true, true, true, true, true]);
-    let everywhere = make(&vault, policy("everywhere", "enforce", &[], rule(1))).await;
+    let everywhere = make(&vault, policy("everywhere", "enforce", &[], &rule(1))).await;
     assert_eq!(refused().await, [true; 7]);
     let (status, body) = patch(&vault, &everywhere, &json!({"enabled": false})).await;
     assert_eq!((status, &body["data"]["enabled"]), (200, &json!(false)));
@@ -212,7 +212,7 @@ async fn an_environment_that_is_not_said_or_not_known_leads_out_of_no_policy() {
     assert_eq!(vault.delete(&format!("{POLICIES}/{dev}")).await.0, 200);
     let public_key =
         vault.get(&format!("/v1/hybrid-keys/{}", keys[0].as_str().unwrap())).await["publicKey"].clone();
-    make(&vault, policy("verify", "enforce", &[], json!({"matchOperation": "verify", "minTier": 3}))).await;
+    make(&vault, policy("verify", "enforce", &[], &json!({"matchOperation": "verify", "minTier": 3}))).await;
     let check = json!({"publicKey": public_key, "payload": "", "signature": ""});
     assert_eq!(vault.call("/v1/verify", Some(&check)).await.0, 200, "a public key alone is under no policy");
 }
@@ -223,7 +223,7 @@ async fn a_successor_is_a_new_key() {
     let (vault, _kms) = with_account().await;
     let key = vault.create_key("mldsa65+ed25519").await;
     let rule = json!({"matchOperation": "key_create", "minTier": 2});
-    make(&vault, policy("two", "enforce", &[], rule)).await;
+    make(&vault, policy("two", "enforce", &[], &rule)).await;
     assert_eq!(vault.sign(&key).await.0, 200, "keys that exist go on");
     let rotate = |key: &str| format!("/v1/hybrid-keys/{key}/rotate");
     let (status, body) = vault.call(&rotate(&key), Some(&json!({}))).await;
@@ -247,7 +247,7 @@ async fn policies_are_made_shown_changed_and_deleted_and_the_ledger_tells_it() {
         assert_eq!(with(made.clone(), terms), made, "it is made as it was offered");
     }
     let body =
-        policy("n", "warn", &["a", "b"], json!({"matchOperation": "*", "algorithmIn": ["mldsa65+ed25519"]}));
+        policy("n", "warn", &["a", "b"], &json!({"matchOperation": "*", "algorithmIn": ["mldsa65+ed25519"]}));
     let made = vault.post(POLICIES, body).await;
     let id = made["id"].as_str().unwrap();
     assert_eq!((&made["description"], &made["enabled"]), (&json!(""), &json!(true)));
@@ -302,7 +302,7 @@ async fn policies_are_made_shown_changed_and_deleted_and_the_ledger_tells_it() {
 async fn what_is_no_policy_is_refused_with_what_would_be_one() {
     let vault = Vault::new().await;
     let rule = json!({"matchOperation": "sign", "minTier": 2});
-    let sound = policy("p", "enforce", &[], rule);
+    let sound = policy("p", "enforce", &[], &rule);
     for (change, field, hint) in [
         (json!({"name": ""}), "name", "1 to 128"),
         (json!({"action": "deny"}), "action", "enforce"),
@@ -345,7 +345,8 @@ async fn as_many_policies_as_there_may_be_refuse_with_a_sentence_that_can_be_rea
     let key = vault.create_key("mldsa44+ed25519").await;
     let name = "\u{1f511}".repeat(128);
     for _ in 0..100 {
-        make(&vault, policy(&name, "enforce", &["x"], json!({"matchOperation": "sign", "minTier": 2}))).await;
+        make(&vault, policy(&name, "enforce", &["x"], &json!({"matchOperation": "sign", "minTier": 2})))
+            .await;
     }
     let (status, body) = vault.sign(&key).await;
     let sentence = body["error"].as_str().unwrap();
@@ -377,7 +378,7 @@ async fn a_policy_that_cannot_be_read_lets_nothing_pass_until_it_is_gone() {
     ] {
         let id = make(
             &vault,
-            policy("p", "audit", &["nowhere"], json!({"matchOperation": "verify", "minTier": 1})),
+            policy("p", "audit", &["nowhere"], &json!({"matchOperation": "verify", "minTier": 1})),
         )
         .await;
         let sql = format!("UPDATE policies SET {column} = ?1 WHERE id = ?2");
@@ -420,7 +421,7 @@ async fn a_replay_is_held_against_the_policies_of_its_own_time() {
     let signature: Value = serde_json::from_str(&signed.2).unwrap();
     let check = json!({"keyId": key, "payload": "", "signature": signature["data"]["signature"]});
     let checked = vault.once("checked", "/v1/verify", &check).await;
-    let id = make(&vault, policy("p", "enforce", &[], json!({"matchOperation": "*", "minTier": 1}))).await;
+    let id = make(&vault, policy("p", "enforce", &[], &json!({"matchOperation": "*", "minTier": 1}))).await;
     assert_eq!(vault.once("signed", "/v1/sign", &sign).await.0, 403);
     assert_eq!(vault.once("checked", "/v1/verify", &check).await.0, 403);
     assert_eq!(vault.delete(&format!("{POLICIES}/{id}")).await.0, 200);

@@ -59,7 +59,7 @@ async fn race(vault: Vault, races: u64) {
                 tokio::task::yield_now().await;
             }
             let rule = json!({"matchOperation": "sign", "minTier": 1});
-            let id = make(&changer, policy("race", "enforce", &[], rule)).await;
+            let id = make(&changer, policy("race", "enforce", &[], &rule)).await;
             when.store(now.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
             id
         });

@@ -12,7 +12,7 @@ fn the_published_python_client_works_unmodified() {
     assert_eq!(told["version"], "0.6.0");
     let done = json!([
         "health", "create", "list", "get", "sign", "verify", "rotate", "revoke", "audit", "entries", "seal",
-        "proofs", "refusals"
+        "proofs", "policies", "refusals"
     ]);
     assert_eq!(told["done"], done);
 }

@@ -109,6 +109,18 @@ def main():
     assert bundle.signing_keys[0]["id"] == latest.signing_key_id
     done.append("proofs")
 
+    assert client.policies.list() == []
+    rule = {"matchOperation": "key_create", "minPqLevel": 3}
+    policy = client.policies.create(name="strong", action="enforce", rule=rule, environments=["ci"])
+    assert policy.rule.min_pq_level == 3 and not policy.rule.require_hybrid and policy.environments == ["ci"]
+    weak = lambda: client.hybrid_keys.create(name="w", algorithm="mldsa44+ed25519", metadata={"environment": "ci"})
+    assert refused(PostQError, weak).code == "policy_violated"
+    changed = client.policies.update(policy.id, action="audit", enabled=True)
+    assert changed.action == "audit" and changed.rule == policy.rule and client.policies.get(policy.id) == changed
+    assert weak().algorithm == "mldsa44+ed25519" and client.policies.list() == [changed]
+    assert client.policies.delete(policy.id)["id"] == policy.id and client.policies.list() == []
+    done.append("policies")
+
     refused(PostQNotFoundError, lambda: client.hybrid_keys.get("key_01h00000000000000000000000"))
     refused(PostQError, lambda: client.hybrid_keys.create(name=""))
     stranger = PostQ(api_key="pq_live_not_a_token_of_anyone_at_all", base_url=where["address"])

@@ -61,7 +61,7 @@ pub(crate) fn run(command: Policies, vault: &Vault, output: Output) -> anyhow::R
 
 fn offered(client: &client::Client) -> anyhow::Result<Vec<Value>> {
     let offered = client.get(&["v1", "policies", "offered"], &[])?;
-    Ok(offered.as_array().cloned().context("what the vault sent is no list")?)
+    offered.as_array().cloned().context("what the vault sent is no list")
 }
 
 fn made(policy: &Value, output: Output) -> anyhow::Result<()> {
@@ -154,7 +154,7 @@ fn rule(typed: &Rule) -> anyhow::Result<Option<Value>> {
         ("minPqLevel", typed.min_pq_level.map(Value::from)),
         ("algorithmIn", list(&typed.algorithm_in)),
         ("algorithmNotIn", list(&typed.algorithm_not_in)),
-        ("requireHybrid", typed.require_hybrid.then(|| json!(true))),
+        ("requireHybrid", typed.require_hybrid.then_some(json!(true))),
     ] {
         if let Some(value) = value {
             rule.insert(name.to_owned(), value);

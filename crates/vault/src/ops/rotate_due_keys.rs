@@ -65,6 +65,6 @@ async fn rotate(ports: &Ports, due: &DueRotation) -> Result<Option<KeyId>, Error
 }
 
 /// Who acts, as the ledger names it.
-const WORKER: &str = "rotate-due-keys";
+const WORKER: &str = "worker:rotate-due-keys";
 
 const PAGE: usize = 100;
