@@ -89,7 +89,7 @@ run "roles" {
     condition = toset([
       for operation, function in module.function : operation
       if length([for statement in jsondecode(function.policy).Statement : true if statement.Sid == "TableSealedHalves" && contains(statement.Action, "dynamodb:GetItem")]) > 0
-    ]) == toset(["rotate-key", "rotate-ledger-key", "seal-ledger", "sign"])
+    ]) == toset(["rotate-due-keys", "rotate-key", "rotate-ledger-key", "seal-ledger", "sign"])
     error_message = "Others than those that sign read sealed halves."
   }
 
@@ -98,7 +98,8 @@ run "roles" {
       for operation, function in module.function : operation
       if length([for statement in jsondecode(function.policy).Statement : true if statement.Sid == "OpenTheVaultsKey"]) > 0
       ]) == toset([
-      "create-key", "create-org", "put-settings", "rewrap-keys", "rotate-key", "rotate-ledger-key", "seal-ledger", "sign", "test-settings"
+      "create-key", "create-org", "put-settings", "rewrap-keys", "rotate-due-keys", "rotate-key", "rotate-ledger-key", "seal-ledger", "sign",
+      "test-settings"
     ])
     error_message = "The vault's key-encryption key is opened by others than those that make, sign with, move or check keys."
   }
