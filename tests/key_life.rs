@@ -209,9 +209,13 @@ async fn a_token_for_certain_keys_reaches_their_lines_and_nothing_else() {
     let (mine, other) =
         (vault.create_key("mldsa44+ed25519").await, vault.create_key("mldsa44+ed25519").await);
     let scopes = json!(["keys:read", "keys:write", "sign", "verify", "audit:read"]);
-    let mighty = json!({"name": "ci", "scopes": ["sign", "admin"], "keyIds": [mine]});
-    let (status, answer) = vault.call("/v1/api-tokens", Some(&mighty)).await;
-    assert_eq!((status, &answer["field"]), (400, &json!("scopes")), "it could make itself a wider one");
+    // It could make itself a wider one, or govern keys that it is not for.
+    for scope in ["admin", "policies", "settings"] {
+        let mighty = json!({"name": "ci", "scopes": ["sign", scope], "keyIds": [mine]});
+        let (status, answer) = vault.call("/v1/api-tokens", Some(&mighty)).await;
+        assert_eq!((status, &answer["field"]), (400, &json!("scopes")), "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains(&format!("the scope `{scope}`")), "{answer}");
+    }
     let request = json!({"name": "ci", "scopes": scopes, "keyIds": [mine]});
     let made = vault.post("/v1/api-tokens", request).await;
     assert_eq!(made["keyIds"], json!([mine]));

@@ -5,7 +5,7 @@
 
 mod judging;
 
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
 use composite::Algorithm;
 use ledger::Json;
@@ -148,6 +148,9 @@ pub enum NoRule {
     /// An empty list would forbid, or allow, everything.
     #[error("a list of algorithms names at least one")]
     NoAlgorithm,
+    /// That bounds a list by how many algorithms there are.
+    #[error("a list of algorithms names each once")]
+    RepeatedAlgorithm,
     /// It demands nothing.
     #[error(
         "a rule demands something: `algorithmIn`, `algorithmNotIn`, `requireHybrid: true`, `minPqLevel` or `minTier`"
@@ -170,6 +173,10 @@ impl TryFrom<RuleFields> for Rule {
         let lists = || [&algorithm_in, &algorithm_not_in].into_iter().flatten();
         if lists().any(Vec::is_empty) {
             return Err(NoRule::NoAlgorithm);
+        }
+        let repeats = |list: &Vec<Algorithm>| list.iter().collect::<BTreeSet<_>>().len() < list.len();
+        if lists().any(repeats) {
+            return Err(NoRule::RepeatedAlgorithm);
         }
         if lists().next().is_none()
             && require_hybrid != Some(true)
@@ -234,8 +241,8 @@ impl FromStr for Action {
 }
 
 impl Terms {
-    /// The terms that every organisation may take up. None is in force unless it does, and each is about new keys alone, so that
-    /// taking it up stops nothing that works.
+    /// The terms that every organisation may take up. None is in force unless it does. Each is about new keys alone: those that
+    /// there are sign on, but are rotated only where the successor, which has their algorithm, meets it.
     #[must_use]
     pub fn offered() -> [Self; 2] {
         let terms = |name: &str, description: &str, environments: &[&str], rule| Self {
@@ -257,14 +264,15 @@ impl Terms {
         [
             terms(
                 "New keys are of level 3 or higher",
-                "Every new key, and every successor, has ML-DSA-65 or ML-DSA-87. Keys that exist go on as they are.",
+                "Every new key, and every successor, has ML-DSA-65 or ML-DSA-87. Keys that exist sign on; those of \
+                 ML-DSA-44 are not rotated any more.",
                 &[],
                 Rule { min_pq_level: Some(PqLevel(3)), ..new_keys.clone() },
             ),
             terms(
                 "New production keys are of tier 2 or higher",
-                "At least one half of every new key for production is held outside of the vault. A key whose metadata names no \
-                 environment, or one that no policy names, counts as one for production.",
+                "At least one half of every new key for production, a successor too, is held outside of the vault. A key whose \
+                 metadata names no environment, or one that no policy names, counts as one for production.",
                 &["prod", "production"],
                 Rule { min_tier: DemandedTier::try_from(2).ok(), ..new_keys },
             ),

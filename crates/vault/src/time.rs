@@ -15,7 +15,7 @@ impl Timestamp {
     /// This moment by the system's clock.
     #[must_use]
     pub fn now() -> Self {
-        // A clock before 1970 or after 9999 is read as 1970: ids and times stay well-formed, and nothing is judged by them.
+        // A clock before 1970 or after 9999 is read as 1970: ids and times stay well-formed, and no key is due then.
         u64::try_from(jiff::Timestamp::now().as_millisecond())
             .ok()
             .and_then(Self::from_millis)

@@ -16,12 +16,16 @@ locals {
       what    = "DynamoDB did not answer, or tables were put back to an earlier hour"
     }
     KeyIntegrity = {
-      pattern = "{ $.code = \"key_integrity\" }"
+      pattern = "{ $.code = \"key_integrity\" || $.code = \"policy_unreadable\" }"
       what    = "a stored record is not one that the vault wrote"
     }
     CleaningUpFails = {
       pattern = "{ $.message = \"cleaning up at a cloud failed*\" }"
       what    = "halves that are to be deleted are still there"
+    }
+    RotationFails = {
+      pattern = "{ $.message = \"a key whose time has come was not rotated\" }"
+      what    = "a key that rotates by itself was not rotated"
     }
   }
 

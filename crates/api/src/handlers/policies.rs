@@ -55,7 +55,7 @@ pub(crate) async fn list_offered_policies(_: NoParams) -> Response {
         (status = 201, description = "The policy.", body = Success<policies::Policy>),
         (
             status = "default",
-            description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, too_many_policies, \
+            description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, too_many_policies, \
                 idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored.",
             body = ErrorBody
         ),
@@ -103,7 +103,7 @@ pub(crate) async fn get_policy(
         (status = 200, description = "The policy as it is now.", body = Success<policies::Policy>),
         (
             status = "default",
-            description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, not_found, \
+            description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, \
                 policy_unreadable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored.",
             body = ErrorBody
         ),
@@ -129,7 +129,7 @@ pub(crate) async fn update_policy(
         (status = 200, description = "It is gone.", body = Success<policies::DeletedPolicy>),
         (
             status = "default",
-            description = "unauthenticated, missing_scope, not_found, store_unavailable, store_restored.",
+            description = "unauthenticated, missing_scope, key_not_allowed, not_found, store_unavailable, store_restored.",
             body = ErrorBody
         ),
     )

@@ -143,11 +143,13 @@ pub async fn create_token(
         return Err(Error::invalid("scopes", format_args!("a token has 1 to {MAX_SCOPES} scopes")));
     }
     let lines = match request.key_ids {
-        // It could make itself a token for every key.
-        Some(_) if scopes.contains(&Scope::Admin) => {
-            return Err(Error::invalid("scopes", "a token for certain keys cannot have the scope `admin`"));
+        Some(ids) => {
+            if let Some(scope) = scopes.iter().find(|scope| BEYOND_KEYS.contains(scope)) {
+                let reason = format!("a token for certain keys cannot have the scope `{scope}`");
+                return Err(Error::invalid("scopes", reason));
+            }
+            Some(lines(ports, caller, &ids).await?)
         }
-        Some(ids) => Some(lines(ports, caller, &ids).await?),
         None => None,
     };
     let org = ports.orgs.org(&caller.org).await?.ok_or(Error::Unauthenticated)?;
@@ -217,3 +219,6 @@ impl From<&TokenRecord> for ApiToken {
 const MAX_SCOPES: usize = 20;
 
 const MAX_KEY_IDS: usize = 100;
+
+/// By `admin` such a token could make itself one for every key; the other two are about every key.
+const BEYOND_KEYS: [Scope; 3] = [Scope::Admin, Scope::Policies, Scope::Settings];

@@ -118,13 +118,15 @@ pub async fn get_policy(ports: &Ports, caller: &Caller, id: &str) -> Result<Poli
 /// Makes a policy. Once this is answered it binds every later call.
 ///
 /// # Errors
-/// [`Error::Invalid`], [`Error::TooManyPolicies`], [`Error::StoreUnavailable`].
+/// [`Error::KeyNotAllowed`] for a token that is for certain keys, [`Error::Invalid`], [`Error::TooManyPolicies`],
+/// [`Error::StoreUnavailable`].
 pub async fn create_policy(
     ports: &Ports,
     caller: &Caller,
     request: Request,
     lease: Option<Lease>,
 ) -> Result<Policy, Error> {
+    refuse_confined(caller)?;
     let Request { name, description, action, enabled, environments, rule } = request;
     let (description, enabled) = (description.unwrap_or_default(), enabled.unwrap_or(true));
     let terms = checked(Terms { name, description, action, enabled, environments, rule })?;
@@ -149,7 +151,8 @@ pub async fn create_policy(
 /// Changes a policy. Once this is answered it binds every later call.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Invalid`], [`Error::PolicyUnreadable`], [`Error::StoreUnavailable`].
+/// [`Error::KeyNotAllowed`] for a token that is for certain keys, [`Error::NotFound`], [`Error::Invalid`],
+/// [`Error::PolicyUnreadable`], [`Error::StoreUnavailable`].
 pub async fn update_policy(
     ports: &Ports,
     caller: &Caller,
@@ -157,6 +160,7 @@ pub async fn update_policy(
     request: UpdateRequest,
     lease: Option<Lease>,
 ) -> Result<Policy, Error> {
+    refuse_confined(caller)?;
     loop {
         let stored = find(ports, caller, id).await?;
         let terms = checked(request.applied_to(&stored.terms))?;
@@ -177,8 +181,9 @@ pub async fn update_policy(
 /// Deletes a policy, one that cannot be read too.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::StoreUnavailable`].
+/// [`Error::KeyNotAllowed`] for a token that is for certain keys, [`Error::NotFound`], [`Error::StoreUnavailable`].
 pub async fn delete_policy(ports: &Ports, caller: &Caller, id: &str) -> Result<DeletedPolicy, Error> {
+    refuse_confined(caller)?;
     let id: PolicyId = id.parse().map_err(|_| unknown())?;
     let now = Timestamp::now();
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
@@ -188,6 +193,14 @@ pub async fn delete_policy(ports: &Ports, caller: &Caller, id: &str) -> Result<D
     } else {
         Err(unknown())
     }
+}
+
+/// A policy binds every key. No such token is made with the scope; one of an earlier version may have it.
+fn refuse_confined(caller: &Caller) -> Result<(), Error> {
+    if caller.lines.is_some() {
+        return Err(Error::KeyNotAllowed { key: "a policy".to_owned() });
+    }
+    Ok(())
 }
 
 async fn find(ports: &Ports, caller: &Caller, id: &str) -> Result<PolicyRecord, Error> {

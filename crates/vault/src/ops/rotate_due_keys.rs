@@ -36,9 +36,9 @@ pub async fn rotate_due_keys(ports: &Ports, now: Timestamp) -> Result<Response, 
         let page = ports.due.due(now, after.as_ref(), PAGE).await?;
         let Some(last) = page.last().cloned() else { return Ok(done) };
         for due in &page {
-            match rotate(ports, due).await {
+            match rotate_or_settle(ports, due).await {
                 Ok(Some(successor)) => done.rotated.push((due.key.clone(), successor)),
-                Ok(None) => ports.due.settle_rotation(due).await?,
+                Ok(None) => {}
                 Err(restored @ Error::StoreRestored) => return Err(restored),
                 Err(error) => {
                     let cause =
@@ -50,6 +50,15 @@ pub async fn rotate_due_keys(ports: &Ports, now: Timestamp) -> Result<Response, 
         }
         after = Some(last);
     }
+}
+
+/// The successor; `None` where there is nothing to do for the key any more.
+async fn rotate_or_settle(ports: &Ports, due: &DueRotation) -> Result<Option<KeyId>, Error> {
+    let successor = rotate(ports, due).await?;
+    if successor.is_none() {
+        ports.due.settle_rotation(due).await?;
+    }
+    Ok(successor)
 }
 
 /// The successor; `None` where the key has ended, by whomever.
