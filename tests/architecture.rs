@@ -12,19 +12,20 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, semver::Version}
 use crate::python::root;
 
 /// What each of our packages may depend on among ours, outside its tests.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("canonical-json", &[]),
     ("composite", &["canonical-json"]),
     ("ledger", &["canonical-json", "composite"]),
     ("vault", &["composite", "ledger"]),
     ("api", &["vault"]),
     ("custody-aws", &["composite", "vault"]),
+    ("custody-azure", &["composite", "ledger", "vault"]),
     ("custody-local", &["composite", "ledger", "vault"]),
     ("store-dynamodb", &["composite", "ledger", "vault"]),
     ("store-sqlite", &["composite", "ledger", "vault"]),
     ("conformance", &["composite", "ledger", "vault"]),
-    ("server", &["api", "custody-aws", "custody-local", "store-sqlite", "vault"]),
-    ("functions", &["api", "custody-aws", "custody-local", "store-dynamodb", "vault"]),
+    ("server", &["api", "custody-aws", "custody-azure", "custody-local", "store-sqlite", "vault"]),
+    ("functions", &["api", "custody-aws", "custody-azure", "custody-local", "store-dynamodb", "vault"]),
     ("client", &["canonical-json"]),
     ("cli", &["client", "composite", "ledger"]),
     ("verifier-wasm", &["composite", "ledger"]),
@@ -35,13 +36,16 @@ const MAY_USE: [(&str, &[&str]); 19] = [
 ];
 
 /// Crates that only some of ours may name, outside their tests.
-const ONLY_IN: [(&str, &[&str]); 21] = [
+const ONLY_IN: [(&str, &[&str]); 25] = [
     ("aes-gcm", &["vault"]),
     ("aws-sdk-dynamodb", &["store-dynamodb"]),
     ("aws-sdk-kms", &["custody-aws"]),
     ("aws-sdk-lambda", &["functions"]),
-    ("aws-sdk-sts", &["custody-aws"]),
+    ("aws-sdk-sts", &["custody-aws", "functions"]),
     ("axum", &["api", "functions", "server"]),
+    ("azure_core", &["custody-azure"]),
+    ("azure_identity", &["custody-azure"]),
+    ("azure_security_keyvault_keys", &["custody-azure"]),
     ("ed25519-dalek", &["composite"]),
     ("fips204", &["composite"]),
     ("hkdf", &["custody-local"]),
@@ -50,6 +54,7 @@ const ONLY_IN: [(&str, &[&str]); 21] = [
     ("lambda_runtime", &["functions"]),
     ("ml-dsa", &["composite"]),
     ("p256", &["composite"]),
+    ("reqwest", &["custody-azure"]),
     ("rusqlite", &["store-sqlite"]),
     ("rust-embed", &["server"]),
     ("tower-http", &["api"]),

@@ -168,14 +168,7 @@ async fn what_cannot_be_is_refused_with_what_would_work_and_leaves_nothing() {
             "awaiting cloud HSM ML-DSA support",
         ),
         ("env", "azure-kv", "postq-managed", 422, "unsupported_combination", "ecdsa-p256"),
-        (
-            "azure-kv",
-            "postq-managed",
-            "postq-managed",
-            501,
-            "provider_unavailable",
-            "not part of this deployment",
-        ),
+        ("azure-kv", "postq-managed", "postq-managed", 422, "settings_missing", "Azure"),
         (
             "gcp-kms",
             "postq-managed",
@@ -194,7 +187,7 @@ async fn what_cannot_be_is_refused_with_what_would_work_and_leaves_nothing() {
         assert!(answer.body["error"].as_str().unwrap().contains(says), "{what}");
     }
     let answer = bed.create("mldsa65+ecdsa-p256", "env", "azure-kv", "postq-managed");
-    assert_eq!(answer.status, 501, "{}", answer.text);
+    assert_eq!((answer.status, &answer.body["code"]), (422, &json!("settings_missing")), "{}", answer.text);
     assert!(bed.kms.calls().iter().all(|call| call == "AssumeRole"), "{:?}", bed.kms.calls());
     assert_eq!(bed.done("GET", "/v1/hybrid-keys", None), json!([]));
 }

@@ -10,6 +10,8 @@ use aws_sdk_kms::{
     primitives::Blob,
     types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec},
 };
+use composite::ClassicalAlgorithm;
+use conformance::custody::Binds;
 use custody_aws::{AwsCloud, OwnIdentity, open_signing_kek};
 use serde_json::{Value, json};
 use vault::{
@@ -26,12 +28,12 @@ async fn kms_wraps_and_signs_as_every_provider_must() {
     kms.trust(ROLE, Some("postq-1"));
     let settings = settings(&kms.make_kek().await, Some((ROLE, "postq-1")));
     let cloud = kms.cloud();
-    cloud.test(&settings).await.unwrap();
+    cloud.test(&settings, None).await.unwrap();
     // A budget is a request's, and the suite is many.
     let cloud = AwsCloud::with_budget(&kms.config(), OwnIdentity::Never, Duration::from_secs(300));
     let entered = enter(&cloud, &settings).await;
-    conformance::custody::key_encryption(entered.kek.as_ref()).await;
-    conformance::custody::classical_signer(entered.classical.as_ref()).await;
+    conformance::custody::key_encryption(entered.kek.as_ref(), Binds::Subject).await;
+    conformance::custody::classical_signer(entered.classical.as_ref(), &ClassicalAlgorithm::ALL).await;
     conformance::custody::pq_signer(entered.pq.unwrap().as_ref()).await;
 }
 
@@ -73,23 +75,23 @@ async fn an_account_is_entered_only_under_its_external_id() {
     let kms = LocalKms::start();
     let kek = kms.make_kek().await;
     let settings = |id| settings(&kek, Some((ROLE, id)));
-    let test = async |id: &'static str| kms.cloud().test(&settings(id)).await;
+    let test = async |id: &'static str| kms.cloud().test(&settings(id), None).await;
 
     assert_eq!(fault(test("postq-1").await), "kms_denied", "there is no such role");
     kms.trust(ROLE, Some("postq-1"));
     test("postq-1").await.unwrap();
     assert_eq!(fault(test("postq-2").await), "kms_denied", "it expects another");
-    assert_eq!(fault(kms.cloud().enter(&settings("postq-2")).await), "kms_denied");
+    assert_eq!(fault(kms.cloud().enter(&settings("postq-2"), None).await), "kms_denied");
     kms.trust(ROLE, None);
     assert_eq!(fault(test("postq-1").await), "role_open", "it lets everybody in");
 
     let without = crate::local_kms::settings(&kek, None);
-    assert_eq!(fault(kms.cloud().test(&without).await), "role_missing");
-    assert_eq!(fault(kms.cloud().enter(&without).await), "role_missing");
+    assert_eq!(fault(kms.cloud().test(&without, None).await), "role_missing");
+    assert_eq!(fault(kms.cloud().enter(&without, None).await), "role_missing");
     let own = AwsCloud::new(&kms.config(), OwnIdentity::SingleOrganisation);
-    own.test(&without).await.unwrap();
+    own.test(&without, None).await.unwrap();
     let elsewhere = crate::local_kms::settings(&kek.replace("123456789012", "210987654321"), None);
-    assert_eq!(fault(own.test(&elsewhere).await), "role_missing", "it is another account than its own");
+    assert_eq!(fault(own.test(&elsewhere, None).await), "role_missing", "it is another account than its own");
 }
 
 /// What the vault lacks is no fault of the customer's account, and its operator is told so.
@@ -101,13 +103,13 @@ async fn the_vaults_own_credentials_are_told_apart_from_the_accounts_refusals() 
     let without =
         kms.config().into_builder().credentials_provider(SharedCredentialsProvider::new(Nothing)).build();
     let without = AwsCloud::new(&without, OwnIdentity::Never);
-    assert_eq!(fault(without.enter(&settings).await), "credentials_unavailable");
-    assert_eq!(fault(without.test(&settings).await), "credentials_unavailable");
+    assert_eq!(fault(without.enter(&settings, None).await), "credentials_unavailable");
+    assert_eq!(fault(without.test(&settings, None).await), "credentials_unavailable");
     kms.faults(&json!([{"action": "AssumeRole", "how": "not-known"}]));
-    assert_eq!(fault(kms.cloud().enter(&settings).await), "credentials_unavailable");
-    assert_eq!(fault(kms.cloud().test(&settings).await), "credentials_unavailable");
+    assert_eq!(fault(kms.cloud().enter(&settings, None).await), "credentials_unavailable");
+    assert_eq!(fault(kms.cloud().test(&settings, None).await), "credentials_unavailable");
     kms.faults(&json!([]));
-    kms.cloud().test(&settings).await.unwrap();
+    kms.cloud().test(&settings, None).await.unwrap();
 }
 
 /// Where credentials are looked for and there are none.
@@ -154,7 +156,7 @@ async fn a_half_carries_its_marks_and_the_narrowest_policy() {
     let entered = enter(cloud.as_ref(), &settings).await;
     let key = KeyId::generate(Timestamp::now()).unwrap();
     let subject = Subject { org: &settings.org, key: &key };
-    let half = entered.classical.generate(subject, composite::ClassicalAlgorithm::EcdsaP256).await.unwrap();
+    let half = entered.classical.generate(subject, ClassicalAlgorithm::EcdsaP256).await.unwrap();
     let Kept::AtProvider(arn) = half.secret else { panic!("it is here") };
 
     let state = kms.state();
@@ -244,12 +246,12 @@ async fn a_key_is_not_made_twice_where_the_answer_was_lost() {
     let key = KeyId::generate(Timestamp::now()).unwrap();
     let subject = Subject { org: &settings.org, key: &key };
     kms.faults(&json!([{"action": "CreateKey", "how": "lost"}]));
-    let made = entered.classical.generate(subject, composite::ClassicalAlgorithm::Ed25519).await;
+    let made = entered.classical.generate(subject, ClassicalAlgorithm::Ed25519).await;
     assert_eq!(fault(made), "kms_unavailable");
     assert_eq!(kms.marked().len(), 1);
     // A refused one made nothing.
     kms.faults(&json!([{"action": "CreateKey", "how": "throttled"}]));
-    let made = entered.classical.generate(subject, composite::ClassicalAlgorithm::Ed25519).await;
+    let made = entered.classical.generate(subject, ClassicalAlgorithm::Ed25519).await;
     assert_eq!(fault(made), "kms_throttled");
     assert_eq!(kms.marked().len(), 1);
 }
@@ -279,7 +281,7 @@ async fn what_an_answer_held_is_not_in_the_word_on_it() {
     let settings = settings(&kms.make_kek().await, Some((ROLE, "postq-1")));
     for action in ["GenerateDataKey", "Decrypt"] {
         kms.faults(&json!([{"action": action, "how": "garbage"}]));
-        let told = kms.cloud().test(&settings).await.err().unwrap().to_string();
+        let told = kms.cloud().test(&settings, None).await.err().unwrap().to_string();
         assert!(told.contains(action), "{told}");
         assert!(!told.contains("nothing of the kind"), "{told}");
     }

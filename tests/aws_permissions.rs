@@ -10,12 +10,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use vault::{
     caller::Environment,
+    custody::CloudName,
     id::OrgId,
     ops::{create_org, reconcile_keys, recover, rewrap, rotate_due_keys, rotate_ledger_key, seal_ledger},
     store::Intent,
 };
 
 use crate::{
+    local_azure::account,
     local_kms::ROLE,
     python::root,
     watched::{Permissions, Watched, watch},
@@ -236,6 +238,8 @@ async fn in_clouds(w: &mut Watched, org: &OrgId) -> String {
     w.call("put-settings", "PUT", path, json!({})).await;
     w.call("clear-settings", "DELETE", path, Value::Null).await;
 
+    in_azure(w, org).await;
+
     w.call("put-settings", "PUT", path, settings).await;
     let body = json!({"name": "kept", "keyProvider": "aws-kms", "pqProvider": "aws-kms"});
     let kept = w.call("create-key", "POST", keys, body).await["id"].as_str().unwrap().to_owned();
@@ -245,12 +249,47 @@ async fn in_clouds(w: &mut Watched, org: &OrgId) -> String {
     kept
 }
 
+/// What keys add to it that an account has a part in which is entered by a secret.
+async fn in_azure(w: &mut Watched, org: &OrgId) {
+    let path = "/v1/vault/settings";
+    let settings = json!({"azure": account()});
+    w.call("put-settings", "PUT", path, settings.clone()).await;
+    let mut again = settings.clone();
+    again["azure"].as_object_mut().unwrap().remove("clientSecret");
+    w.call("put-settings", "PUT", path, again.clone()).await;
+    w.call("test-settings", "POST", &format!("{path}/test"), again).await;
+    let keys = "/v1/hybrid-keys";
+    let body = json!({
+        "name": "azure", "algorithm": "mldsa44+ecdsa-p256", "kekProvider": "azure-kv", "keyProvider": "azure-kv",
+        "allowFollow": true, "rotateAfterDays": 2,
+    });
+    let key = w.call("create-key", "POST", keys, body.clone()).await["id"].as_str().unwrap().to_owned();
+    w.call("sign", "POST", "/v1/sign", json!({"keyId": key, "payload": ""})).await;
+    w.azure.faults(&json!([{"action": "wrapkey", "how": "denied", "times": 1}]));
+    w.refused("create-key", keys, body).await;
+    let key = w.call("rotate-key", "POST", &format!("{keys}/{key}/rotate"), json!({})).await;
+    // One key that no cloud has a part in is due as well.
+    rotate_due(w, 2, (2, 0)).await;
+    let key = w.call("get-key", "GET", &format!("{keys}/{}", key["id"].as_str().unwrap()), Value::Null).await;
+    let newest = format!("{keys}/{}", key["successorId"].as_str().unwrap());
+
+    let secret = w.store().provider_secret(org, CloudName::Azure).await.unwrap().unwrap();
+    w.recorder.take();
+    w.store().reseal(org, CloudName::Azure, &secret, &secret).await.unwrap();
+    rewrap::rewrap(&rewrap::Ports { custody: w.custody(), rows: w.store() }).await.unwrap();
+    w.note("rewrap-keys");
+
+    w.call("revoke-key", "DELETE", &newest, Value::Null).await;
+    reconcile(w, 4).await;
+    w.call("clear-settings", "DELETE", path, Value::Null).await;
+}
+
 /// A creation dies, an hour ago.
 async fn die_creating(w: &Watched, org: &OrgId) {
     let unfinished = Intent {
         org: org.clone(),
         key: vault::id::KeyId::generate(vault::Timestamp::now()).unwrap(),
-        clouds: vec![vault::custody::CloudName::Aws],
+        clouds: vec![CloudName::Aws],
         since: vault::Timestamp::from_millis(1).unwrap(),
     };
     let saved = w.store().settings(org).await.unwrap().unwrap().updated_at;

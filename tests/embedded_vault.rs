@@ -238,7 +238,7 @@ fn the_version_is_told() {
         format!(
             "postq-vault {}\nclouds     {}\ndashboard  built in\n",
             env!("CARGO_PKG_VERSION"),
-            server::clouds::NAMES.join(", ")
+            server::clouds::names().join(", ")
         )
     );
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use ledger::{Entry, Event, TileId};
 use vault::{
     Timestamp,
-    custody::DeploymentId,
+    custody::{CloudName, DeploymentId, SealedSecret},
     id::{EventId, KeyId, OrgId, PolicyId, TokenId},
     policies::PolicyRecord,
     record_tag::KekId,
@@ -16,8 +16,8 @@ use vault::{
         Dependent, DueRotation, DueRotations, EntryFilter, EventWrites, Head, Intake, Intent, Intents,
         Issued, IssuedDigest, IssuedRecord, KeyFilter, KeyRecord, KeyStatus, KeyWrites, Keys, Lease,
         LedgerReads, Leftover, Lines, Making, NewOrg, OrgRecord, OrgWrites, Orgs, Placing, Policies,
-        PolicyWrites, Reconciling, Record, Recovery, Replies, Reply, Rewrapping, Rotation, Saving,
-        SealedHalves, SealedRecord, Sealing, Settings, SettingsWrites, SignatureWrites, Slot, Store,
+        PolicyWrites, ProviderSecrets, Reconciling, Record, Recovery, Replies, Reply, Rewrapping, Rotation,
+        Saving, SealedHalves, SealedRecord, Sealing, Settings, SettingsWrites, SignatureWrites, Slot, Store,
         StoreError, StoredPolicy, SuccessionRecord, TokenRecord, TokenWrites, Tokens, Tombstone, Usage,
         UsageRecord,
     },
@@ -134,6 +134,8 @@ interpose! {
         fn active_keys(after: Option<(&OrgId, &KeyId)>, limit: usize) -> Vec<ActiveKey>;
         fn kek_use() -> Vec<(KekId, u64)>;
         fn rewrap(from: &KeyRecord, to: &KeyRecord) -> bool;
+        fn secrets(after: Option<(&OrgId, CloudName)>, limit: usize) -> Vec<(OrgId, CloudName, SealedSecret)>;
+        fn reseal(org: &OrgId, cloud: CloudName, from: &SealedSecret, to: &SealedSecret) -> bool;
     }
     Recovery {
         fn is_restored() -> bool;
@@ -146,8 +148,13 @@ interpose! {
         fn settings(org: &OrgId) -> Option<SettingsRecord>;
         fn deployment() -> DeploymentId;
     }
+    ProviderSecrets {
+        fn provider_secret(org: &OrgId, cloud: CloudName) -> Option<SealedSecret>;
+    }
     SettingsWrites {
-        fn put_settings(settings: &SettingsRecord, replaces: Option<Timestamp>, record: Record) -> Saving;
+        fn put_settings(
+            settings: &SettingsRecord, secrets: &[(CloudName, SealedSecret)], replaces: Option<Timestamp>, record: Record
+        ) -> Saving;
         fn clear_settings(org: &OrgId, record: Record) -> Clearing;
         fn dependent(org: &OrgId, demand: Demand) -> Option<Dependent>;
     }

@@ -164,6 +164,7 @@ pub(crate) fn settings(key: &str, role: Option<(&str, &str)>) -> SettingsRecord 
         deployment: DeploymentId::parse(&"0a".repeat(16)).unwrap(),
         default_kek: KekProvider::Env,
         aws: Some(AwsAccount::new(key, role.map(|(arn, _)| RoleArn::parse(arn).unwrap())).unwrap()),
+        azure: None,
         updated_at: now,
     }
 }
@@ -178,5 +179,5 @@ pub(crate) fn fault<T>(outcome: Result<T, vault::custody::CustodyError>) -> &'st
 
 /// An account that was entered.
 pub(crate) async fn enter(cloud: &dyn Cloud, settings: &SettingsRecord) -> vault::custody::Entered {
-    cloud.enter(settings).await.unwrap()
+    cloud.enter(settings, None).await.unwrap()
 }

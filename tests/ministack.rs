@@ -9,6 +9,7 @@ use std::{
 };
 
 use aws_sdk_kms::Client;
+use composite::ClassicalAlgorithm;
 use custody_aws::{AwsCloud, OwnIdentity};
 use serde_json::{Value, json};
 use store_dynamodb::{DynamoStore, Table};
@@ -94,7 +95,7 @@ impl Drop for Ministack {
 async fn what_ministack_has_of_kms_wraps_and_signs_as_every_provider_must() {
     let local = Ministack::start();
     let (cloud, settings) = local.account().await;
-    cloud.test(&settings).await.unwrap();
+    cloud.test(&settings, None).await.unwrap();
     let entered = enter(&cloud, &settings).await;
     // It does not authenticate the name of the key that its ciphertexts begin with; the context it does.
     let now = Timestamp::now();
@@ -107,7 +108,7 @@ async fn what_ministack_has_of_kms_wraps_and_signs_as_every_provider_must() {
             if (org, key) == (0, 0) { Ok(new.dek.0.clone()) } else { Err(CustodyError::NotAuthentic) };
         assert_eq!(opened.map(|dek| dek.0), expected, "{org} {key}");
     }
-    conformance::custody::classical_signer(entered.classical.as_ref()).await;
+    conformance::custody::classical_signer(entered.classical.as_ref(), &ClassicalAlgorithm::ALL).await;
 }
 
 #[tokio::test]
@@ -121,11 +122,11 @@ async fn a_key_that_ministack_has_disabled_or_deleted_is_denied() {
     let kek = settings.aws.as_ref().unwrap().key.as_str();
     local.kms().disable_key().key_id(kek).send().await.unwrap();
     assert_eq!(fault(entered.kek.unwrap_dek(subject, &wrapped).await), "kms_denied");
-    assert_eq!(fault(cloud.test(&settings).await), "kms_denied");
+    assert_eq!(fault(cloud.test(&settings, None).await), "kms_denied");
     local.kms().enable_key().key_id(kek).send().await.unwrap();
     assert!(entered.kek.unwrap_dek(subject, &wrapped).await.is_ok());
 
-    let half = entered.classical.generate(subject, composite::ClassicalAlgorithm::EcdsaP256).await.unwrap();
+    let half = entered.classical.generate(subject, ClassicalAlgorithm::EcdsaP256).await.unwrap();
     let Kept::AtProvider(arn) = half.secret else { panic!("it is here") };
     let found = entered.halves.marked(&settings.deployment).await.unwrap();
     assert_eq!(found.iter().map(|half| half.key_id.as_str()).collect::<Vec<_>>(), [arn.as_str()]);
@@ -149,7 +150,7 @@ async fn a_role_of_ministacks_is_assumed_or_told_to_be_open() {
     let subject = Subject { org: &settings.org, key: &key };
     assert!(entered.kek.generate_dek(subject).await.is_ok(), "the role's credentials are taken");
     // It evaluates no trust policy, so its roles let everybody in: the vault notices.
-    assert_eq!(fault(cloud.test(&settings).await), "role_open");
+    assert_eq!(fault(cloud.test(&settings, None).await), "role_open");
 }
 
 /// What the stream tells is what the Lambda is handed, and what it then places.

@@ -32,6 +32,7 @@ use vault::{
 };
 
 use crate::{
+    local_azure::LocalAzure,
     local_dynamodb::{LocalDynamoDb, Recorder},
     local_kms::LocalKms,
 };
@@ -43,6 +44,7 @@ pub(crate) type Permissions = BTreeMap<String, BTreeMap<String, BTreeSet<String>
 pub(crate) struct Watched {
     pub(crate) local: LocalDynamoDb,
     pub(crate) kms: LocalKms,
+    pub(crate) azure: LocalAzure,
     /// The vault's own key-encryption key as KMS wrapped it.
     pub(crate) wrapped_kek: Vec<u8>,
     /// What the sealer seals with; it is a Lambda of its own, and its row is made by its own calls.
@@ -65,6 +67,7 @@ impl Watched {
         let source = WrappedKek { aws: self.kms.config(), ciphertext: self.wrapped_kek.clone() };
         let mut custody = custody_local::custody(EnvKek::opened_on_first_use(Box::new(source)));
         custody.clouds.push(self.kms.cloud());
+        custody.clouds.push(self.azure.cloud());
         Arc::new(custody)
     }
 
@@ -222,7 +225,7 @@ impl Sealer for Invoked {
 }
 
 pub(crate) async fn watch() -> Watched {
-    let (local, kms) = (LocalDynamoDb::start(), LocalKms::start());
+    let (local, kms, azure) = (LocalDynamoDb::start(), LocalKms::start(), LocalAzure::start());
     local.store("vault-").await;
     let call = kms.client().generate_data_key_without_plaintext().key_id(kms.make_kek().await);
     let call = call.key_spec(DataKeySpec::Aes256).encryption_context("postq:purpose", "signing-kek");
@@ -233,5 +236,5 @@ pub(crate) async fn watch() -> Watched {
     kms.control(&json!({"forgetCalls": true}));
     let (recorder, seen, invoked) = (Arc::default(), Permissions::new(), Arc::default());
     let (token, steady) = (String::new(), String::new());
-    Watched { local, kms, wrapped_kek, opened, invoked, recorder, seen, token, steady }
+    Watched { local, kms, azure, wrapped_kek, opened, invoked, recorder, seen, token, steady }
 }

@@ -3,6 +3,7 @@
 //! In scope: running a router as a Lambda behind an API Gateway HTTP API (payload 2.0), [`workers`], which are on no route, [`sealing`], which is on one and is invoked as well, and
 //! [`wiring`], which reads the environment and builds just the ports that an operation needs. Out of scope: any logic of an operation.
 
+mod assertions;
 pub mod sealing;
 pub mod wiring;
 mod wiring_error;

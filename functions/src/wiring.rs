@@ -21,6 +21,7 @@ use aws_config::BehaviorVersion;
 use aws_types::SdkConfig;
 use axum::Router;
 use custody_aws::{AwsCloud, OwnIdentity};
+use custody_azure::{AzureCloud, Network};
 use custody_local::{EnvKek, KEK_VARIABLE, PREVIOUS_KEK_VARIABLE};
 use store_dynamodb::DynamoStore;
 use tokio::sync::OnceCell;
@@ -39,7 +40,7 @@ use vault::{
 use zeroize::Zeroizing;
 
 pub use crate::wiring_error::WiringError;
-use crate::{sealing::InvokedSealer, wrapped_kek::WrappedKeks};
+use crate::{assertions::OwnAssertions, sealing::InvokedSealer, wrapped_kek::WrappedKeks};
 pub use workers::{
     create_org, reconcile_keys, recover, rewrap_keys, rotate_due_keys, rotate_ledger_key, sequence_events,
 };
@@ -79,6 +80,7 @@ pub async fn create_key() -> Result<Router, WiringError> {
     let ports = create_key::Ports {
         custody: custody_with_clouds().await?,
         settings: store.clone(),
+        secrets: store.clone(),
         intents: store.clone(),
         policies: store.clone(),
         events: store.clone(),
@@ -130,6 +132,7 @@ pub async fn sign() -> Result<Router, WiringError> {
         sealed: store.clone(),
         custody: custody_with_clouds().await?,
         settings: store.clone(),
+        secrets: store.clone(),
         signatures: store.clone(),
         policies: store.clone(),
         events: store.clone(),
@@ -327,6 +330,7 @@ async fn rotating(store: &Arc<dyn Store>) -> Result<rotate_key::Ports, WiringErr
         sealed: store.clone(),
         custody: custody_with_clouds().await?,
         settings: store.clone(),
+        secrets: store.clone(),
         intents: store.clone(),
         policies: store.clone(),
         events: store.clone(),
@@ -340,6 +344,7 @@ async fn trying_out(store: &Arc<dyn Store>) -> Result<put_settings::Ports, Wirin
         orgs: store.clone(),
         keys: store.clone(),
         settings: store.clone(),
+        secrets: store.clone(),
         writes: store.clone(),
         custody: custody_with_clouds().await?,
     })
@@ -418,7 +423,10 @@ async fn with_clouds(here: &Custody) -> Result<Arc<Custody>, WiringError> {
         Some(_) => return Err(WiringError::SingleOrg),
     };
     let mut custody = here.clone();
-    custody.clouds.push(Arc::new(AwsCloud::new(&aws().await, own)));
+    let aws = aws().await;
+    custody.clouds.push(Arc::new(AwsCloud::new(&aws, own)));
+    let assertions = Arc::new(OwnAssertions { sts: aws_sdk_sts::Client::new(&aws) });
+    custody.clouds.push(Arc::new(AzureCloud::new(&Network::public(), assertions)?));
     Ok(Arc::new(custody))
 }
 

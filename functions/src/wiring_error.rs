@@ -2,6 +2,7 @@
 
 use api::http::NoOrigin;
 use custody_local::EnvKekError;
+use vault::custody::CustodyError;
 
 /// What is wrong with the environment.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum WiringError {
     /// Neither yes nor no.
     #[error("POSTQ_SINGLE_ORG is `true` or `false`")]
     SingleOrg,
+    /// A cloud's client could not be made.
+    #[error("a cloud's client could not be made: {0}")]
+    Cloud(#[from] CustodyError),
     /// Nobody to seal.
     #[error("set POSTQ_SEAL_FUNCTION to the name of the Lambda `seal-ledger`")]
     NoSealer,

@@ -92,15 +92,16 @@ impl Worker for recover::Ports {
     }
 }
 
-/// `{}` → `{"moved","current","changedMeanwhile","refused"}`; to be invoked again while `changedMeanwhile` is not 0.
+/// `{}` → `{"moved","current","changedMeanwhile","refused","refusedSecrets"}`; to be invoked again while `changedMeanwhile` is not 0.
 #[async_trait]
 impl Worker for rewrap::Ports {
     type Event = Nothing;
     type Answer = Rewrapped;
 
     async fn work(&self, _: Nothing) -> Result<Rewrapped, Error> {
-        let rewrap::Response { moved, current, changed_meanwhile, refused } = rewrap::rewrap(self).await?;
-        Ok(Rewrapped { moved, current, changed_meanwhile, refused })
+        let rewrap::Response { moved, current, changed_meanwhile, refused, refused_secrets } =
+            rewrap::rewrap(self).await?;
+        Ok(Rewrapped { moved, current, changed_meanwhile, refused, refused_secrets })
     }
 }
 
@@ -235,6 +236,7 @@ pub struct Rewrapped {
     current: u64,
     changed_meanwhile: u64,
     refused: Vec<KeyId>,
+    refused_secrets: Vec<OrgId>,
 }
 
 /// How to clean up at clouds.

@@ -16,16 +16,6 @@ pub(crate) struct WrappedKeks {
     pub(crate) previous: Option<Vec<u8>>,
 }
 
-/// For a function that needs no key-encryption key, and has none.
-pub(crate) struct NoKek;
-
-#[async_trait]
-impl KekSource for NoKek {
-    async fn open(&self) -> Result<(Kek, Option<Kek>), CustodyError> {
-        Err(CustodyError::RootKek("this function has none".to_owned()))
-    }
-}
-
 impl WrappedKeks {
     /// Reads a variable's value; one that is empty is one that is not set.
     pub(crate) fn parse(name: &'static str, value: &str) -> Option<Result<Vec<u8>, WiringError>> {

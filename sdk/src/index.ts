@@ -27,6 +27,8 @@ export type {
   AuditRow,
   AwsSettings,
   AwsSettingsRequest,
+  AzureSettings,
+  AzureSettingsRequest,
   Bundle,
   ClearSettingsResponse,
   ConsistencyProof,

@@ -650,6 +650,48 @@ export interface components {
              */
             roleArn?: string | null;
         };
+        /**
+         * @description How an application proves itself to Microsoft Entra ID.
+         * @enum {string}
+         */
+        AzureAuth: "client-secret" | "federated";
+        /** @description The Azure account. */
+        AzureSettings: {
+            /** @description How the application proves itself. */
+            auth: components["schemas"]["AzureAuth"];
+            /** @description The application (client) id. */
+            clientId: string;
+            /** @description Whether a secret is stored. It is never shown. */
+            clientSecretConfigured: boolean;
+            /**
+             * @description With `auth: federated`, the audience that the application's federated credential must expect. The vault made it; it cannot be
+             *     chosen.
+             */
+            externalId: string;
+            /** @description The name of the RSA key in it that wraps data keys. */
+            kekName: string;
+            /** @description The directory (tenant) id. */
+            tenantId: string;
+            /** @description The vault, `https://NAME.vault.azure.net`. Halves are made in it. */
+            vaultUrl: string;
+        };
+        /** @description The Azure account to be. Without `Debug`: it may hold a secret. */
+        AzureSettingsRequest: {
+            auth?: components["schemas"]["AzureAuth"] | null;
+            /** @description The application (client) id. */
+            clientId: string;
+            clientSecret?: components["schemas"]["HandedOver"] | null;
+            /** @description May be sent back as it was read; it says nothing. */
+            clientSecretConfigured?: boolean | null;
+            /** @description May be sent back as it was read; it cannot be chosen. */
+            externalId?: string | null;
+            /** @description The name of the RSA key in it that is to wrap data keys. `keyName` is an older name for it. */
+            kekName: string;
+            /** @description The directory (tenant) id. */
+            tenantId: string;
+            /** @description The vault, `https://NAME.vault.azure.net`, or a managed HSM; nothing but one of Azure's own addresses is taken. */
+            vaultUrl: string;
+        };
         /** @description All that a verifier needs offline, whole or a range. */
         Bundle: {
             /** @description All checkpoints, oldest first; of a range, the one that its hashes lead to. */
@@ -850,6 +892,8 @@ export interface components {
              */
             seq: number;
         };
+        /** @description A secret that a caller hands over: erased when dropped, without `Debug`. */
+        HandedOver: string;
         /** @description That the process answers, and which version it is. */
         Health: {
             /** @description Always `ok`. */
@@ -1310,8 +1354,7 @@ export interface components {
         /** @description Settings to be. */
         PutSettingsRequest: {
             aws?: components["schemas"]["AwsSettingsRequest"] | null;
-            /** @description The Azure account: not part of this version. */
-            azure?: Record<string, unknown> | null;
+            azure?: components["schemas"]["AzureSettingsRequest"] | null;
             defaultKekProvider?: components["schemas"]["KekProvider"] | null;
             /** @description The Google Cloud account: not part of this version. */
             gcp?: Record<string, unknown> | null;
@@ -1659,8 +1702,7 @@ export interface components {
         Success_Option_VaultSettings: {
             data: null | {
                 aws?: components["schemas"]["AwsSettings"] | null;
-                /** @description The Azure account; null where there is none. */
-                azure?: Record<string, unknown> | null;
+                azure?: components["schemas"]["AzureSettings"] | null;
                 /** @description Who wraps the data keys of keys that do not say. */
                 defaultKekProvider: components["schemas"]["KekProvider"];
                 /** @description The Google Cloud account; null where there is none. */
@@ -1948,8 +1990,7 @@ export interface components {
         /** @description Settings as the API shows them. */
         VaultSettings: {
             aws?: components["schemas"]["AwsSettings"] | null;
-            /** @description The Azure account; null where there is none. */
-            azure?: Record<string, unknown> | null;
+            azure?: components["schemas"]["AzureSettings"] | null;
             /** @description Who wraps the data keys of keys that do not say. */
             defaultKekProvider: components["schemas"]["KekProvider"];
             /** @description The Google Cloud account; null where there is none. */
@@ -2031,6 +2072,9 @@ export type AppendRequest = components['schemas']['AppendRequest'];
 export type AuditRow = components['schemas']['AuditRow'];
 export type AwsSettings = components['schemas']['AwsSettings'];
 export type AwsSettingsRequest = components['schemas']['AwsSettingsRequest'];
+export type AzureAuth = components['schemas']['AzureAuth'];
+export type AzureSettings = components['schemas']['AzureSettings'];
+export type AzureSettingsRequest = components['schemas']['AzureSettingsRequest'];
 export type Bundle = components['schemas']['Bundle'];
 export type BundleRange = components['schemas']['BundleRange'];
 export type ClearSettingsResponse = components['schemas']['ClearSettingsResponse'];
@@ -2046,6 +2090,7 @@ export type ErrorBody = components['schemas']['ErrorBody'];
 export type ErrorFacts = components['schemas']['ErrorFacts'];
 export type EvidenceCheckpoint = components['schemas']['EvidenceCheckpoint'];
 export type EvidenceEntry = components['schemas']['EvidenceEntry'];
+export type HandedOver = components['schemas']['HandedOver'];
 export type Health = components['schemas']['Health'];
 export type InclusionProof = components['schemas']['InclusionProof'];
 export type KekProvider = components['schemas']['KekProvider'];
@@ -2331,7 +2376,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_KeyWithPublicKey"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, policy_violated, policy_unreadable, follow_required, unsupported_combination, provider_unavailable, settings_missing, settings_changed, role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, policy_violated, policy_unreadable, follow_required, unsupported_combination, provider_unavailable, settings_missing, settings_changed, role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, secret_unusable, kek_unavailable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2536,7 +2581,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_KeyWithPublicKey"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, policy_violated, policy_unreadable, unsupported_combination, provider_unavailable, settings_missing, settings_changed, role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, policy_violated, policy_unreadable, unsupported_combination, provider_unavailable, settings_missing, settings_changed, role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, secret_unusable, kek_unavailable, key_integrity, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2869,7 +2914,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_Policy"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, too_many_policies, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, too_many_policies, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2933,7 +2978,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_DeletedPolicy"];
                 };
             };
-            /** @description unauthenticated, missing_scope, not_found, store_unavailable, store_restored. */
+            /** @description unauthenticated, missing_scope, key_not_allowed, not_found, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2969,7 +3014,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_Policy"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, not_found, policy_unreadable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, policy_unreadable, idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -3064,7 +3109,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_SignResponse"];
                 };
             };
-            /** @description invalid_request, reserved_context, payload_too_large, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, idempotency_mismatch, idempotency_in_progress, provider_unavailable, settings_missing, role_missing, policy_violated, policy_unreadable, key_integrity, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, store_unavailable, store_restored. */
+            /** @description invalid_request, reserved_context, payload_too_large, unsupported_media_type, unauthenticated, missing_scope, key_not_allowed, not_found, key_revoked, key_superseded, idempotency_mismatch, idempotency_in_progress, provider_unavailable, settings_missing, role_missing, policy_violated, policy_unreadable, key_integrity, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, secret_unusable, kek_unavailable, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -3158,7 +3203,7 @@ export interface operations {
                     "application/json": components["schemas"]["Success_PutSettingsResponse"];
                 };
             };
-            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, provider_unavailable, role_missing, role_open, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, kek_unavailable, key_integrity, settings_in_use, settings_changed, store_unavailable, store_restored. */
+            /** @description invalid_request, unsupported_media_type, unauthenticated, missing_scope, provider_unavailable, role_missing, role_open, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, credentials_unavailable, secret_unusable, kek_unavailable, key_integrity, settings_in_use, settings_changed, store_unavailable, store_restored. */
             default: {
                 headers: {
                     [name: string]: unknown;

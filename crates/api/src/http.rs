@@ -285,6 +285,7 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::ProviderUnavailable { .. } => (StatusCode::NOT_IMPLEMENTED, "provider_unavailable"),
         Error::Cloud { fault, .. } => of_cloud(*fault),
         Error::NoAccount { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "settings_missing"),
+        Error::SecretUnusable { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "secret_unusable"),
         Error::SettingsInUse { .. } => (StatusCode::CONFLICT, "settings_in_use"),
         Error::RootKekUnavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "kek_unavailable"),
         Error::SettingsChanged => (StatusCode::CONFLICT, "settings_changed"),

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+pub(crate) mod azure;
 pub(crate) mod policies;
 
 use std::path::PathBuf;
@@ -446,7 +447,7 @@ pub(crate) enum Settings {
 
 #[derive(Args)]
 pub(crate) struct Accounts {
-    /// Who wraps the data keys of keys that do not say: env or aws-kms
+    /// Who wraps the data keys of keys that do not say: env, aws-kms or azure-kv
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) default_kek_provider: Option<String>,
     /// The symmetric key of AWS KMS that wraps data keys, arn:aws:kms:REGION:ACCOUNT:key/ID
@@ -455,10 +456,16 @@ pub(crate) struct Accounts {
     /// The role by which its account is entered; its trust policy must demand the external id that `postq auth status` shows
     #[arg(long, value_name = "ARN", requires = "aws_key_arn")]
     pub(crate) aws_role_arn: Option<String>,
+    #[command(flatten)]
+    pub(crate) azure: azure::Account,
 }
 
 impl Accounts {
     pub(crate) const fn is_empty(&self) -> bool {
-        self.default_kek_provider.is_none() && self.aws_key_arn.is_none() && self.aws_role_arn.is_none()
+        let Self { default_kek_provider, aws_key_arn, aws_role_arn, azure } = self;
+        default_kek_provider.is_none()
+            && aws_key_arn.is_none()
+            && aws_role_arn.is_none()
+            && azure.vault_url.is_none()
     }
 }

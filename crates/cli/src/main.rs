@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod message;
 mod output;
+mod prompt;
 mod trust;
 
 use std::process::ExitCode;

@@ -226,6 +226,9 @@ impl MlDsaSet {
 }
 
 impl ClassicalAlgorithm {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ed25519, Self::EcdsaP256];
+
     /// The name as it stands in an algorithm's name.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -57,6 +57,11 @@ pub(crate) fn from_der_with_low_s(der: &[u8]) -> Result<[u8; 64], Error> {
     Ok(signature.normalize_s().to_bytes().into())
 }
 
+/// r‖s with low s whatever it was.
+pub(crate) fn from_raw_with_low_s(raw: &[u8]) -> Option<[u8; 64]> {
+    Some(Signature::from_slice(raw).ok()?.normalize_s().to_bytes().into())
+}
+
 /// An uncompressed point (SEC 1 §2.3.4): 0x04, x, y.
 fn parse(public_key: &[u8]) -> Option<VerifyingKey> {
     let (x, y) = public_key.strip_prefix(&[0x04])?.split_at_checked(32)?;

@@ -33,6 +33,12 @@ pub fn ecdsa_p256_from_der(der: &[u8]) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], 
     ecdsa_p256::from_der_with_low_s(der)
 }
 
+/// r‖s of 64 bytes, as other key services answer it, with low s; `None` for what is no pair of scalars.
+#[must_use]
+pub fn ecdsa_p256_from_raw(raw: &[u8]) -> Option<[u8; CLASSICAL_SIGNATURE_LEN]> {
+    ecdsa_p256::from_raw_with_low_s(raw)
+}
+
 /// Verifies a pure ML-DSA signature (FIPS 204 §5.3, algorithm 3) under a context of 0 to 255 bytes. Bytes that encode no
 /// key or no signature do not verify.
 #[must_use]

@@ -7,15 +7,24 @@ use composite::{
 use vault::{
     Timestamp,
     custody::{
-        ClassicalSigner, CloudFault, CustodyError, Half, Kept, KeyEncryption, NewHalf, PqSigner, RootKek,
-        Subject, WrappedDek,
+        ClassicalSigner, CloudFault, CloudName, CustodyError, Half, Kept, KeyEncryption, NewHalf, PqSigner,
+        RootKek, SealedSecret, Subject, WrappedDek,
     },
     id::{KeyId, OrgId},
     record_tag::RecordTag,
 };
 
-/// A data key opens for its own subject, and for nothing that was changed.
-pub async fn key_encryption(kek: &dyn KeyEncryption) {
+/// Whether a provider's wrapping is bound to its subject, or, as where it takes a public key alone, the record's tag must say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binds {
+    /// It opens for its subject alone.
+    Subject,
+    /// It opens for whoever may unwrap.
+    Nothing,
+}
+
+/// A data key opens for its own subject, as far as the provider binds it, and for nothing that was changed.
+pub async fn key_encryption(kek: &dyn KeyEncryption, binds: Binds) {
     let (org, key) = ids();
     let subject = Subject { org: &org, key: &key };
     let new = kek.generate_dek(subject).await.unwrap();
@@ -30,8 +39,14 @@ pub async fn key_encryption(kek: &dyn KeyEncryption) {
 
     let (other_org, other_key) = ids();
     for other in [Subject { org: &other_org, key: &key }, Subject { org: &org, key: &other_key }] {
-        let refused = kek.unwrap_dek(other, &new.wrapped).await.err();
-        assert_eq!(refused, Some(CustodyError::NotAuthentic), "it opened for another subject");
+        let opened = kek.unwrap_dek(other, &new.wrapped).await;
+        match binds {
+            Binds::Subject => {
+                let refused = opened.err();
+                assert_eq!(refused, Some(CustodyError::NotAuthentic), "it opened for another subject");
+            }
+            Binds::Nothing => assert_eq!(opened.unwrap().0, new.dek.0),
+        }
     }
     for bit in 0..new.wrapped.bytes.len() * 8 {
         let mut bytes = new.wrapped.bytes.clone();
@@ -69,12 +84,42 @@ pub async fn root_kek(root: &dyn RootKek) {
     }
 }
 
+/// What an organisation handed over opens for it and for its cloud, and for nothing that was changed.
+pub async fn secrets(root: &dyn RootKek) {
+    let ((org, _), (other_org, _)) = (ids(), ids());
+    let sealed = root.seal_secret(&org, CloudName::Azure, b"a secret").await.unwrap();
+    assert!(!contains(&sealed.0, b"a secret"));
+    assert_eq!(sealed.kek(), Some(root.current().await.unwrap()));
+    assert_eq!(root.open_secret(&org, CloudName::Azure, &sealed).await.unwrap().as_slice(), b"a secret");
+    assert_ne!(sealed, root.seal_secret(&org, CloudName::Azure, b"a secret").await.unwrap());
+    for (org, cloud) in [(&other_org, CloudName::Azure), (&org, CloudName::Gcp)] {
+        assert_eq!(root.open_secret(org, cloud, &sealed).await.err(), Some(CustodyError::NotAuthentic));
+    }
+    for bit in 0..sealed.0.len() * 8 {
+        let mut bytes = sealed.0.clone();
+        flip(&mut bytes, bit);
+        let changed = SealedSecret(bytes);
+        assert!(
+            root.open_secret(&org, CloudName::Azure, &changed).await.is_err(),
+            "bit {bit} is not looked at"
+        );
+    }
+    for length in 0..sealed.0.len() {
+        let cut = SealedSecret(sealed.0[..length].to_vec());
+        assert!(root.open_secret(&org, CloudName::Azure, &cut).await.is_err(), "{length} bytes were enough");
+    }
+}
+
 /// While a key-encryption key is being changed, the previous one's bytes open and are moved; afterwards they do not.
 pub async fn kek_change<K: KeyEncryption + RootKek>(before: &K, both: &K, after: &K) {
     let (org, key) = ids();
     let subject = Subject { org: &org, key: &key };
     let old = before.generate_dek(subject).await.unwrap();
     let old_tag = before.tag(&org, b"record").await.unwrap();
+    let old_secret = before.seal_secret(&org, CloudName::Gcp, b"a secret").await.unwrap();
+    let opened = both.open_secret(&org, CloudName::Gcp, &old_secret).await.unwrap();
+    assert_eq!(opened.as_slice(), b"a secret");
+    assert!(after.open_secret(&org, CloudName::Gcp, &old_secret).await.is_err());
 
     assert_eq!(both.unwrap_dek(subject, &old.wrapped).await.unwrap().0, old.dek.0);
     assert_eq!(both.check(&org, b"record", &old_tag).await, Ok(true));
@@ -87,8 +132,14 @@ pub async fn kek_change<K: KeyEncryption + RootKek>(before: &K, both: &K, after:
 }
 
 /// A classical half signs what verifies under its public key, and under no other.
-pub async fn classical_signer(signer: &dyn ClassicalSigner) {
+pub async fn classical_signer(signer: &dyn ClassicalSigner, holds: &[ClassicalAlgorithm]) {
     for algorithm in [Algorithm::MlDsa65Ed25519, Algorithm::MlDsa65EcdsaP256] {
+        if !holds.contains(&algorithm.classical()) {
+            let (org, key) = ids();
+            let refused = signer.generate(Subject { org: &org, key: &key }, algorithm.classical()).await;
+            assert_eq!(refused.err(), Some(CustodyError::NotHeldHere));
+            continue;
+        }
         let (org, key) = ids();
         let subject = Subject { org: &org, key: &key };
         let new = signer.generate(subject, algorithm.classical()).await.unwrap();

@@ -16,3 +16,4 @@ mod store_ledger;
 mod store_life;
 mod store_policies;
 mod store_rotations;
+mod store_secrets;

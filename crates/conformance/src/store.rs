@@ -18,7 +18,7 @@ use vault::{
     token::TokenHash,
 };
 
-use crate::{store_clouds, store_ledger, store_life, store_policies, store_rotations};
+use crate::{store_clouds, store_ledger, store_life, store_policies, store_rotations, store_secrets};
 
 /// More than any test writes.
 pub(crate) const ALL: usize = 100_000;
@@ -39,6 +39,7 @@ pub async fn all(store: &dyn Store) {
     store_clouds::all(store).await;
     store_policies::all(store).await;
     store_rotations::all(store).await;
+    store_secrets::all(store).await;
     nothing_of_one_organisation_is_found_in_another(store).await;
     concurrent_writers_lose_nothing(store).await;
 }

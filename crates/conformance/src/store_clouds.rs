@@ -33,7 +33,7 @@ pub(crate) async fn all(store: &dyn Store) {
 pub(crate) async fn save(store: &dyn Store, org: &OrgId) -> Timestamp {
     let settings = settings(store, org, Timestamp::now()).await;
     let stored = store.settings(org).await.unwrap().map(|stored| stored.updated_at);
-    assert_eq!(store.put_settings(&settings, stored, record(org, 1)).await.unwrap(), Saving::Done);
+    assert_eq!(store.put_settings(&settings, &[], stored, record(org, 1)).await.unwrap(), Saving::Done);
     settings.updated_at
 }
 
@@ -60,20 +60,23 @@ async fn settings_read_back_and_replace_only_what_was_read(store: &dyn Store) {
     let first = settings(store, &org.id, moment(1)).await;
     assert_eq!(first.external_id, org.external_id);
     assert_eq!(
-        store.put_settings(&first, Some(moment(0)), record(&org.id, 1)).await.unwrap(),
+        store.put_settings(&first, &[], Some(moment(0)), record(&org.id, 1)).await.unwrap(),
         Saving::Changed
     );
     assert_eq!(store.settings(&org.id).await.unwrap(), None);
-    assert_eq!(store.put_settings(&first, None, record(&org.id, 1)).await.unwrap(), Saving::Done);
+    assert_eq!(store.put_settings(&first, &[], None, record(&org.id, 1)).await.unwrap(), Saving::Done);
     assert_eq!(store.settings(&org.id).await.unwrap(), Some(first.clone()));
 
     let mut second = settings(store, &org.id, moment(2)).await;
     second.default_kek = KekProvider::Env;
     second.aws.as_mut().unwrap().role = None;
     for wrong in [None, Some(moment(3))] {
-        assert_eq!(store.put_settings(&second, wrong, record(&org.id, 1)).await.unwrap(), Saving::Changed);
+        assert_eq!(
+            store.put_settings(&second, &[], wrong, record(&org.id, 1)).await.unwrap(),
+            Saving::Changed
+        );
     }
-    let saving = store.put_settings(&second, Some(moment(1)), record(&org.id, 1)).await.unwrap();
+    let saving = store.put_settings(&second, &[], Some(moment(1)), record(&org.id, 1)).await.unwrap();
     assert_eq!(saving, Saving::Done);
     assert_eq!(store.settings(&org.id).await.unwrap(), Some(second));
     assert_eq!(store.unplaced(&org.id, ALL).await.unwrap().len(), 4, "two of making it, two of saving");
@@ -213,7 +216,7 @@ async fn settings_that_keys_rest_on_stay(store: &dyn Store) {
     refused(Dependent::Active).await;
     let mut without = settings(store, &org, saved.next()).await;
     (without.aws, without.default_kek) = (None, KekProvider::Env);
-    let saving = store.put_settings(&without, Some(saved), record(&org, 1)).await.unwrap();
+    let saving = store.put_settings(&without, &[], Some(saved), record(&org, 1)).await.unwrap();
     assert_eq!(
         saving,
         Saving::InUse(Dependent::Active(key.id.clone())),
@@ -231,7 +234,7 @@ async fn settings_that_keys_rest_on_stay(store: &dyn Store) {
     for leftover in left(store, &org).await {
         store.settle(&leftover).await.unwrap();
     }
-    let saving = store.put_settings(&without, Some(saved), record(&org, 1)).await.unwrap();
+    let saving = store.put_settings(&without, &[], Some(saved), record(&org, 1)).await.unwrap();
     assert_eq!(saving, Saving::Done);
     assert_eq!(store.clear_settings(&org, record(&org, 1)).await.unwrap(), Clearing::Done);
 }
@@ -272,7 +275,7 @@ async fn settings_are_not_cleared_under_a_creation(store: &dyn Store) {
     }
 }
 
-async fn settings(store: &dyn Store, org: &OrgId, at: Timestamp) -> SettingsRecord {
+pub(crate) async fn settings(store: &dyn Store, org: &OrgId, at: Timestamp) -> SettingsRecord {
     let key = KmsKeyArn::parse("arn:aws:kms:eu-central-1:123456789012:key/0a1b").unwrap();
     let role = RoleArn::parse("arn:aws:iam::123456789012:role/vault").unwrap();
     SettingsRecord {
@@ -281,6 +284,7 @@ async fn settings(store: &dyn Store, org: &OrgId, at: Timestamp) -> SettingsReco
         deployment: store.deployment().await.unwrap(),
         default_kek: KekProvider::AwsKms,
         aws: Some(AwsAccount::new(key, Some(role)).unwrap()),
+        azure: None,
         updated_at: at,
     }
 }
@@ -298,6 +302,6 @@ async fn left(store: &dyn Store, org: &OrgId) -> Vec<Leftover> {
     outbox.into_iter().filter(|leftover| leftover.org == *org).collect()
 }
 
-fn moment(millis: u64) -> Timestamp {
+pub(crate) fn moment(millis: u64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + millis).unwrap()
 }

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use composite::ClassicalAlgorithm;
 use custody_aws::{AwsCloud, OwnIdentity};
 use vault::{
     Timestamp,
@@ -43,15 +44,16 @@ async fn main() {
         aws: Some(
             AwsAccount::new(KmsKeyArn::parse(&key).expect("POSTQ_LIVE_AWS_KEY"), role).expect("one account"),
         ),
+        azure: None,
         updated_at: now,
     };
     let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let cloud = AwsCloud::with_budget(&config, OwnIdentity::SingleOrganisation, Duration::from_secs(600));
-    cloud.test(&settings).await.expect("the account is entered as it should be, and its key wraps");
+    cloud.test(&settings, None).await.expect("the account is entered as it should be, and its key wraps");
     println!("the account is entered under its external id alone, and its key wraps and opens");
 
-    let entered = cloud.enter(&settings).await.expect("it was entered a moment ago");
-    conformance::custody::classical_signer(entered.classical.as_ref()).await;
+    let entered = cloud.enter(&settings, None).await.expect("it was entered a moment ago");
+    conformance::custody::classical_signer(entered.classical.as_ref(), &ClassicalAlgorithm::ALL).await;
     println!("P-256 and Ed25519 halves sign what verifies");
     conformance::custody::pq_signer(entered.pq.expect("AWS holds ML-DSA").as_ref()).await;
     println!("ML-DSA-44, -65 and -87 halves sign what verifies, by external mu");

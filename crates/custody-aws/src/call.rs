@@ -1,12 +1,6 @@
-//! One call: how long it may take, what its failure means, and when a key that does not answer is left alone.
+//! One call: how long it may take, and what its failure means.
 
-use std::{
-    collections::HashMap,
-    error::Error,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{error::Error, fmt, time::Duration};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::{
@@ -25,9 +19,6 @@ const ATTEMPT: Duration = Duration::from_millis(2_500);
 
 /// For a call with all its attempts.
 const CALL: Duration = Duration::from_secs(7);
-
-/// So many calls in a row must be left without an answer before a key is asked by one request at a time.
-const UNANSWERED: u32 = 3;
 
 /// For calls that may be repeated: whoever repeats them gets what the first would have got.
 pub(crate) fn retries() -> RetryConfig {
@@ -221,68 +212,6 @@ fn of_code(code: &str, status: u16) -> CloudFault {
     }
 }
 
-/// Keys that do not answer. While one has not answered for some calls it is asked by one request at a time, so that the others
-/// learn at once what they would learn in seconds; the first answer ends that.
-#[derive(Default)]
-pub(crate) struct Breakers {
-    keys: Mutex<HashMap<String, Silence>>,
-}
-
-#[derive(Default)]
-struct Silence {
-    unanswered: u32,
-    asking: bool,
-}
-
-impl Breakers {
-    /// A turn to ask a key; `None` where it does not answer and somebody is asking already.
-    pub(crate) fn turn(self: &Arc<Self>, key: &str) -> Option<Turn> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let alone = match keys.get_mut(key) {
-            Some(silence) if silence.unanswered >= UNANSWERED => {
-                if std::mem::replace(&mut silence.asking, true) {
-                    return None;
-                }
-                true
-            }
-            _ => false,
-        };
-        Some(Turn { breakers: self.clone(), key: key.to_owned(), alone })
-    }
-}
-
-/// A turn to ask a key, which ends when it is dropped.
-pub(crate) struct Turn {
-    breakers: Arc<Breakers>,
-    key: String,
-    alone: bool,
-}
-
-impl Turn {
-    /// What came of it.
-    pub(crate) fn report(&self, fault: Option<CloudFault>) {
-        let silent = matches!(fault, Some(CloudFault::TimedOut | CloudFault::Unavailable));
-        let mut keys = self.breakers.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if silent {
-            let silence = keys.entry(self.key.clone()).or_default();
-            silence.unanswered = silence.unanswered.saturating_add(1);
-        } else {
-            keys.remove(&self.key);
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if self.alone {
-            let mut keys = self.breakers.keys.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(silence) = keys.get_mut(&self.key) {
-                silence.asking = false;
-            }
-        }
-    }
-}
-
 /// Runs a call until it is answered or the request's time is up.
 pub(crate) async fn until<T>(
     deadline: Instant,
@@ -298,35 +227,6 @@ pub(crate) async fn until<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_silent_key_is_asked_by_one_at_a_time_until_it_answers() {
-        let breakers = Arc::new(Breakers::default());
-        for _ in 0..UNANSWERED {
-            breakers.turn("key").unwrap().report(Some(CloudFault::TimedOut));
-        }
-        let asking = breakers.turn("key").unwrap();
-        assert!(breakers.turn("key").is_none(), "two ask a silent key");
-        assert!(breakers.turn("another").is_some());
-        asking.report(Some(CloudFault::Unavailable));
-        drop(asking);
-
-        let asking = breakers.turn("key").unwrap();
-        asking.report(None);
-        drop(asking);
-        let both = (breakers.turn("key"), breakers.turn("key"));
-        assert!(both.0.is_some() && both.1.is_some(), "it answered");
-    }
-
-    #[test]
-    fn a_refusal_is_an_answer() {
-        let breakers = Arc::new(Breakers::default());
-        for _ in 0..2 * UNANSWERED {
-            breakers.turn("key").unwrap().report(Some(CloudFault::Denied));
-        }
-        let both = (breakers.turn("key"), breakers.turn("key"));
-        assert!(both.0.is_some() && both.1.is_some());
-    }
 
     #[test]
     fn a_code_says_who_can_mend_it() {

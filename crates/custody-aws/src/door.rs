@@ -15,14 +15,14 @@ use aws_sdk_kms::Client;
 use aws_types::{SdkConfig, region::Region};
 use tokio::time::Instant;
 use vault::{
-    custody::{CloudFault, CloudName, CustodyError},
+    custody::{Breakers, CloudFault, CloudName, CustodyError},
     random,
     settings::{AwsAccount, RoleArn, SettingsRecord},
 };
 
 use crate::{
     OwnIdentity,
-    call::{self, BUDGET, Breakers, Call, Failed},
+    call::{self, BUDGET, Call, Failed},
 };
 
 /// All doors of a process.

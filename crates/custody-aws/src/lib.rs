@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use aws_types::SdkConfig;
 use tokio::time::Instant;
 use vault::{
-    custody::{Cloud, CloudName, CustodyError, Entered},
+    custody::{Cloud, CloudName, CustodyError, Entered, ProviderSecret},
     settings::SettingsRecord,
 };
 
@@ -73,11 +73,19 @@ impl Cloud for AwsCloud {
         CloudName::Aws
     }
 
-    async fn enter(&self, settings: &SettingsRecord) -> Result<Entered, CustodyError> {
+    async fn enter(
+        &self,
+        settings: &SettingsRecord,
+        _: Option<&ProviderSecret>,
+    ) -> Result<Entered, CustodyError> {
         Ok(entered(Account::enter(&self.doors, settings, self.deadline()).await?))
     }
 
-    async fn test(&self, settings: &SettingsRecord) -> Result<Entered, CustodyError> {
+    async fn test(
+        &self,
+        settings: &SettingsRecord,
+        _: Option<&ProviderSecret>,
+    ) -> Result<Entered, CustodyError> {
         let deadline = self.deadline();
         self.doors.refuse_open(settings, deadline).await?;
         let account = Account::enter(&self.doors, settings, deadline).await?;

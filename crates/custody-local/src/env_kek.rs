@@ -1,4 +1,5 @@
-//! The key-encryption key of the environment: it wraps data keys and tags records.
+//! The key-encryption key of the environment: it wraps data keys, encrypts what organisations handed over, and tags
+//! records.
 //!
 //! `K(purpose, org) = HKDF-SHA256(ikm = KEK, salt = "", info = "postq-vault v1" || 0x00 || purpose || 0x00 || org)`, and
 //! `wrapped = 0x01 || kekId(8) || nonce(12) || AES-256-GCM(K("dek", org), nonce, DEK, aad)` with a tag of 16 bytes.
@@ -13,7 +14,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use ledger::Json;
 use sha2::{Digest, Sha256};
 use vault::{
-    custody::{CustodyError, Dek, KeyEncryption, NewDek, RootKek, Subject, WrappedDek},
+    custody::{
+        CloudName, CustodyError, Dek, KeyEncryption, NewDek, RootKek, SealedSecret, Subject, WrappedDek,
+    },
     id::OrgId,
     providers::KekProvider,
     random,
@@ -187,14 +190,40 @@ impl Keks {
         let key = self.current.derive_key(DEK, subject.org)?;
         let mut bytes = vec![VERSION];
         bytes.extend(id.0);
-        bytes.extend(sealed::encrypt(&key, &aad(id, subject), dek.0.as_slice())?);
+        bytes.extend(sealed::encrypt(&key, &dek_aad(id, subject), dek.0.as_slice())?);
         Ok(WrappedDek { bytes, kek_key_id: None })
     }
 
+    fn seal_secret(
+        &self,
+        org: &OrgId,
+        cloud: CloudName,
+        secret: &[u8],
+    ) -> Result<SealedSecret, CustodyError> {
+        let id = self.current.derive_id();
+        let key = self.current.derive_key(PROVIDER_SECRET, org)?;
+        let mut bytes = vec![VERSION];
+        bytes.extend(id.0);
+        bytes.extend(sealed::encrypt(&key, &aad(id, org, PROVIDER_SECRET, cloud.name()), secret)?);
+        Ok(SealedSecret(bytes))
+    }
+
+    fn open_secret(
+        &self,
+        org: &OrgId,
+        cloud: CloudName,
+        sealed: &SealedSecret,
+    ) -> Result<Zeroizing<Vec<u8>>, CustodyError> {
+        let (id, body) = parse(&sealed.0).ok_or(CustodyError::NotAuthentic)?;
+        let key = self.find(id)?.derive_key(PROVIDER_SECRET, org)?;
+        let aad = aad(id, org, PROVIDER_SECRET, cloud.name());
+        sealed::decrypt(&key, &aad, body).ok_or(CustodyError::NotAuthentic)
+    }
+
     fn unwrap(&self, subject: Subject<'_>, wrapped: &WrappedDek) -> Result<(KekId, Dek), CustodyError> {
-        let (id, body) = parse(wrapped).ok_or(CustodyError::NotAuthentic)?;
+        let (id, body) = parse(&wrapped.bytes).ok_or(CustodyError::NotAuthentic)?;
         let key = self.find(id)?.derive_key(DEK, subject.org)?;
-        let dek = sealed::decrypt(&key, &aad(id, subject), body).ok_or(CustodyError::NotAuthentic)?;
+        let dek = sealed::decrypt(&key, &dek_aad(id, subject), body).ok_or(CustodyError::NotAuthentic)?;
         let dek = sealed::secret_from(&dek).ok_or(CustodyError::NotAuthentic)?;
         Ok((id, Dek(dek)))
     }
@@ -247,6 +276,24 @@ impl RootKek for EnvKek {
         Ok(RecordTag::assemble(keks.current.derive_id(), &mac))
     }
 
+    async fn seal_secret(
+        &self,
+        org: &OrgId,
+        cloud: CloudName,
+        secret: &[u8],
+    ) -> Result<SealedSecret, CustodyError> {
+        self.keks().await?.seal_secret(org, cloud, secret)
+    }
+
+    async fn open_secret(
+        &self,
+        org: &OrgId,
+        cloud: CloudName,
+        sealed: &SealedSecret,
+    ) -> Result<Zeroizing<Vec<u8>>, CustodyError> {
+        self.keks().await?.open_secret(org, cloud, sealed)
+    }
+
     async fn check(&self, org: &OrgId, record: &[u8], tag: &RecordTag) -> Result<bool, CustodyError> {
         Ok(mac(self.keks().await?.find(tag.kek())?, org, record)?.verify_slice(tag.mac()).is_ok())
     }
@@ -261,19 +308,23 @@ fn mac(kek: &Kek, org: &OrgId, record: &[u8]) -> Result<Hmac<Sha256>, CustodyErr
     Ok(mac)
 }
 
-fn aad(id: KekId, subject: Subject<'_>) -> Vec<u8> {
+fn dek_aad(id: KekId, subject: Subject<'_>) -> Vec<u8> {
+    aad(id, subject.org, DEK, subject.key.as_str())
+}
+
+fn aad(id: KekId, org: &OrgId, purpose: &str, subject: &str) -> Vec<u8> {
     let bound = Json::object([
         ("kekId", id.to_string().into()),
-        ("org", subject.org.as_str().into()),
-        ("purpose", DEK.into()),
-        ("subject", subject.key.as_str().into()),
+        ("org", org.as_str().into()),
+        ("purpose", purpose.into()),
+        ("subject", subject.into()),
         ("v", 1.into()),
     ]);
     bound.to_canonical().into_bytes()
 }
 
-fn parse(wrapped: &WrappedDek) -> Option<(KekId, &[u8])> {
-    let (&VERSION, rest) = wrapped.bytes.split_first()? else {
+fn parse(wrapped: &[u8]) -> Option<(KekId, &[u8])> {
+    let (&VERSION, rest) = wrapped.split_first()? else {
         return None;
     };
     let (id, body) = rest.split_first_chunk::<8>()?;
@@ -282,10 +333,13 @@ fn parse(wrapped: &WrappedDek) -> Option<(KekId, &[u8])> {
 
 const VERSION: u8 = 0x01;
 const DEK: &str = "dek";
+const PROVIDER_SECRET: &str = "provider-secret";
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use conformance::custody::Binds;
 
     use super::*;
 
@@ -295,8 +349,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_environments_kek_wraps_as_every_provider_must() {
-        conformance::custody::key_encryption(&EnvKek::new(kek(1), None)).await;
+        conformance::custody::key_encryption(&EnvKek::new(kek(1), None), Binds::Subject).await;
         conformance::custody::root_kek(&EnvKek::new(kek(1), None)).await;
+        conformance::custody::secrets(&EnvKek::new(kek(1), None)).await;
     }
 
     #[tokio::test]
@@ -325,7 +380,7 @@ mod tests {
         let lazy = EnvKek::opened_on_first_use(Box::new(Source(AtomicUsize::new(0))));
         assert!(lazy.current().await.is_err());
         assert_eq!(lazy.current().await, Ok(kek(1).derive_id()));
-        conformance::custody::key_encryption(&lazy).await;
+        conformance::custody::key_encryption(&lazy, Binds::Subject).await;
         conformance::custody::root_kek(&lazy).await;
     }
 

@@ -89,7 +89,7 @@ mod tests {
 
     #[tokio::test]
     async fn managed_halves_sign_as_every_provider_must() {
-        conformance::custody::classical_signer(&ManagedHalves).await;
+        conformance::custody::classical_signer(&ManagedHalves, &ClassicalAlgorithm::ALL).await;
         conformance::custody::pq_signer(&ManagedHalves).await;
     }
 }

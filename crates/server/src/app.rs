@@ -34,6 +34,7 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
             create_key::Ports {
                 custody: custody.clone(),
                 settings: store.clone(),
+                secrets: store.clone(),
                 intents: store.clone(),
                 policies: store.clone(),
                 events: store.clone(),
@@ -68,6 +69,7 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
                 sealed: store.clone(),
                 custody: custody.clone(),
                 settings: store.clone(),
+                secrets: store.clone(),
                 signatures: store.clone(),
                 policies: store.clone(),
                 events: store.clone(),
@@ -96,6 +98,7 @@ fn settings_routes(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> Router {
         orgs: store.clone(),
         keys: store.clone(),
         settings: store.clone(),
+        secrets: store.clone(),
         writes: store.clone(),
         custody: custody.clone(),
     };
@@ -188,6 +191,7 @@ fn rotate_ports(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> rotate_key::P
         sealed: store.clone(),
         custody: custody.clone(),
         settings: store.clone(),
+        secrets: store.clone(),
         intents: store.clone(),
         policies: store.clone(),
         events: store.clone(),
@@ -208,6 +212,7 @@ pub fn reconcile_ports(store: &Arc<dyn Store>, custody: &Arc<Custody>) -> reconc
     reconcile_keys::Ports {
         orgs: store.clone(),
         settings: store.clone(),
+        secrets: store.clone(),
         keys: store.clone(),
         rows: store.clone(),
         custody: custody.clone(),

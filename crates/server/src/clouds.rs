@@ -2,24 +2,47 @@
 
 use std::sync::Arc;
 
-use vault::custody::Cloud;
+use vault::custody::{Cloud, CustodyError};
 
 /// Their names.
-pub const NAMES: &[&str] = if cfg!(feature = "aws") { &["aws"] } else { &[] };
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    let built = [("aws", cfg!(feature = "aws")), ("azure", cfg!(feature = "azure"))];
+    built.into_iter().filter_map(|(name, is_built)| is_built.then_some(name)).collect()
+}
 
 /// The clouds, by the process's own configuration. `single_org` says that the vault is declared to serve one organisation, whose
 /// settings may then do without a role.
+///
+/// # Errors
+/// [`CustodyError::Primitive`] where TLS cannot be set up.
+pub async fn at_hand(single_org: bool) -> Result<Vec<Arc<dyn Cloud>>, CustodyError> {
+    Ok(aws(single_org).await.into_iter().chain(azure()?).collect())
+}
+
 #[cfg(feature = "aws")]
-pub async fn at_hand(single_org: bool) -> Vec<Arc<dyn Cloud>> {
+async fn aws(single_org: bool) -> Option<Arc<dyn Cloud>> {
     use custody_aws::{AwsCloud, OwnIdentity};
 
     let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let own = if single_org { OwnIdentity::SingleOrganisation } else { OwnIdentity::Never };
-    vec![Arc::new(AwsCloud::new(&config, own))]
+    Some(Arc::new(AwsCloud::new(&config, own)))
 }
 
-/// The same in a build without any.
 #[cfg(not(feature = "aws"))]
-pub async fn at_hand(_single_org: bool) -> Vec<Arc<dyn Cloud>> {
-    Vec::new()
+async fn aws(_single_org: bool) -> Option<Arc<dyn Cloud>> {
+    None
+}
+
+#[cfg(feature = "azure")]
+fn azure() -> Result<Option<Arc<dyn Cloud>>, CustodyError> {
+    use custody_azure::{AzureCloud, Network, NoAssertions};
+
+    // An assertion of the process's own needs an issuer that Entra ID can ask, which a machine by itself is not.
+    Ok(Some(Arc::new(AzureCloud::new(&Network::public(), Arc::new(NoAssertions))?)))
+}
+
+#[cfg(not(feature = "azure"))]
+fn azure() -> Result<Option<Arc<dyn Cloud>>, CustodyError> {
+    Ok(None)
 }

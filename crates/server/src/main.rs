@@ -150,7 +150,7 @@ async fn main() -> ExitCode {
         Command::GiveUp { org, single_org, data } => give_up(&data, &org, single_org.single_org).await,
         Command::Version => {
             println!("postq-vault {}", env!("CARGO_PKG_VERSION"));
-            let clouds = server::clouds::NAMES;
+            let clouds = server::clouds::names();
             println!("clouds     {}", if clouds.is_empty() { "none".to_owned() } else { clouds.join(", ") });
             println!("dashboard  {}", if server::dashboard::is_built_in() { "built in" } else { "none" });
             Ok(ExitCode::SUCCESS)
@@ -212,7 +212,7 @@ async fn serve(
     }
 
     let mut custody = Custody::clone(&data.custody);
-    custody.clouds = server::clouds::at_hand(single_org).await;
+    custody.clouds = server::clouds::at_hand(single_org).await?;
     let custody = Arc::new(custody);
     warn_of_missing_clouds(&data, &custody).await;
     let app = server::app(&data.store, &custody, &origins);
@@ -288,7 +288,7 @@ async fn give_up(at: &Data, org: &str, single_org: bool) -> anyhow::Result<ExitC
     data.release()?;
     data.store.org(&org).await?.with_context(|| format!("there is no organisation {org}"))?;
     let mut custody = Custody::clone(&data.custody);
-    custody.clouds = server::clouds::at_hand(single_org).await;
+    custody.clouds = server::clouds::at_hand(single_org).await?;
     let request = reconcile_keys::Request { now: Timestamp::now(), survey: false, give_up: Some(org) };
     let ports = server::reconcile_ports(&data.store, &Arc::new(custody));
     let done = reconcile_keys::reconcile_keys(&ports, request).await?;
@@ -335,7 +335,12 @@ async fn move_keys(at: &Data) -> anyhow::Result<ExitCode> {
     for key in &done.refused {
         println!("  {key}: its record failed its integrity check and was left as it is");
     }
-    if done.changed_meanwhile == 0 && done.refused.is_empty() {
+    for org in &done.refused_secrets {
+        println!(
+            "  {org}: what it handed over to be used at a cloud does not open; it saves its settings again"
+        );
+    }
+    if done.changed_meanwhile == 0 && done.refused.is_empty() && done.refused_secrets.is_empty() {
         tracing::info!(
             "every key is under the current key-encryption key: the previous one can be forgotten"
         );

@@ -4,13 +4,13 @@
 use async_trait::async_trait;
 use vault::{
     Timestamp,
-    custody::{CloudName, DeploymentId},
+    custody::{CloudName, DeploymentId, SealedSecret},
     id::{KeyId, OrgId},
     random,
     settings::{AwsAccount, Demand, KmsKeyArn, RoleArn, SettingsRecord},
     store::{
-        Clearing, Dependent, Hold, Intent, Intents, KeyRecord, KeyStatus, Leftover, Reconciling, Record,
-        Saving, Settings, SettingsWrites, StoreError,
+        Clearing, Dependent, Hold, Intent, Intents, KeyRecord, KeyStatus, Leftover, ProviderSecrets,
+        Reconciling, Record, Saving, Settings, SettingsWrites, StoreError,
     },
 };
 
@@ -39,10 +39,24 @@ impl Settings for DynamoStore {
 }
 
 #[async_trait]
+impl ProviderSecrets for DynamoStore {
+    async fn provider_secret(
+        &self,
+        org: &OrgId,
+        cloud: CloudName,
+    ) -> Result<Option<SealedSecret>, StoreError> {
+        let found = self.get(Table::ProviderSecrets, &handed_over(org, cloud)).await?;
+        let found = found.map(|item| item::blob(&item, "secret").map(|secret| SealedSecret(secret.to_vec())));
+        found.transpose().map_err(|name| corrupt(None, name))
+    }
+}
+
+#[async_trait]
 impl SettingsWrites for DynamoStore {
     async fn put_settings(
         &self,
         settings: &SettingsRecord,
+        secrets: &[(CloudName, SealedSecret)],
         replaces: Option<Timestamp>,
         record: Record,
     ) -> Result<Saving, StoreError> {
@@ -69,6 +83,17 @@ impl SettingsWrites for DynamoStore {
                 t.replace(Table::Settings, &key, item, IS_CLOSED, &values, Refused::NotAsExpected)?;
             }
         }
+        for cloud in CloudName::ALL {
+            let key = handed_over(org, cloud);
+            if !settings.needs_secret(cloud) {
+                t.delete(Table::ProviderSecrets, &key, "", &[], Refused::NotAsExpected)?;
+            } else if let Some((_, secret)) = secrets.iter().find(|(of, _)| *of == cloud) {
+                let mut item = Item::new();
+                set(&mut item, "org", text(org.as_str()));
+                set(&mut item, "secret", item::bytes(&secret.0));
+                t.put(Table::ProviderSecrets, &key, item)?;
+            }
+        }
         t.record(&record)?;
         match t.commit().await? {
             Ok(()) => Ok(Saving::Done),
@@ -88,6 +113,10 @@ impl SettingsWrites for DynamoStore {
             let mut t = Transaction::new(self);
             let values = [("closed", text(closed)), ("now", time(Timestamp::now()))];
             t.delete(Table::Settings, &Key::alone(org.as_str()), IS_CLOSED, &values, Refused::NotAsExpected)?;
+            for cloud in CloudName::ALL {
+                let key = handed_over(org, cloud);
+                t.delete(Table::ProviderSecrets, &key, "", &[], Refused::NotAsExpected)?;
+            }
             t.record(&record)?;
             if t.commit_if_expected().await? {
                 return Ok(Clearing::Done);
@@ -327,6 +356,11 @@ pub(crate) fn leave(t: &mut Transaction<'_>, left: &[Leftover]) -> Result<(), St
     Ok(())
 }
 
+/// By organisation and cloud, all in one partition: they are gone through when the key-encryption key is changed.
+pub(crate) fn handed_over(org: &OrgId, cloud: CloudName) -> Key {
+    Key::new(SECRETS, format!("{org}#{}", cloud.name()))
+}
+
 fn intended(org: &OrgId, key: &KeyId) -> Key {
     Key::new(INTENTS, format!("{org}#{key}"))
 }
@@ -342,6 +376,9 @@ fn item_of(settings: &SettingsRecord) -> Item {
     set(&mut item, "default_kek", text(settings.default_kek.name()));
     set(&mut item, "aws_key", settings.aws.as_ref().map(|aws| text(aws.key.as_str())));
     set(&mut item, "aws_role", settings.aws.as_ref().and_then(|aws| Some(text(aws.role.as_ref()?.as_str()))));
+    // What serde can write of it cannot fail: names and no map.
+    let azure = settings.azure.as_ref().and_then(|azure| serde_json::to_string(azure).ok());
+    set(&mut item, "azure", azure.map(text));
     set(&mut item, "updated_at", time(settings.updated_at));
     item
 }
@@ -361,6 +398,7 @@ fn settings(item: &Item) -> Result<SettingsRecord, Corrupt> {
         deployment: DeploymentId::parse(item::get(item, "deployment")?).ok_or("deployment")?,
         default_kek: item::parsed(item, "default_kek")?,
         aws,
+        azure: item::find(item, "azure")?.map(serde_json::from_str).transpose().map_err(|_| "azure")?,
         updated_at: item::moment(item, "updated_at")?,
     })
 }
@@ -384,6 +422,7 @@ fn leftover(item: &Item) -> Result<Leftover, Corrupt> {
     })
 }
 
+pub(crate) const SECRETS: &str = "secrets";
 const INTENTS: &str = "intents";
 const OUTBOX: &str = "outbox";
 

@@ -20,6 +20,7 @@ mod placing;
 mod policies;
 mod recovering;
 mod replies;
+mod rewrapping;
 mod rotations;
 mod rows;
 mod settled;

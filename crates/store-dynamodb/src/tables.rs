@@ -36,6 +36,8 @@ pub enum Table {
     Replies,
     /// Which accounts organisations have in clouds.
     Settings,
+    /// What organisations handed over to be used there, encrypted.
+    ProviderSecrets,
     /// Creations that a cloud has a part in and that are not finished.
     Intents,
     /// Halves that are to be deleted at a cloud.
@@ -48,7 +50,7 @@ pub enum Table {
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Orgs,
         Self::Tokens,
         Self::Keys,
@@ -62,6 +64,7 @@ impl Table {
         Self::Usage,
         Self::Replies,
         Self::Settings,
+        Self::ProviderSecrets,
         Self::Intents,
         Self::Outbox,
         Self::Policies,
@@ -69,7 +72,7 @@ impl Table {
     ];
 
     /// Those that an earlier hour can be put back into: if any is another table than before, the store was.
-    pub(crate) const RESTORABLE: [Self; 16] = [
+    pub(crate) const RESTORABLE: [Self; 17] = [
         Self::Orgs,
         Self::Tokens,
         Self::Keys,
@@ -82,6 +85,7 @@ impl Table {
         Self::Usage,
         Self::Replies,
         Self::Settings,
+        Self::ProviderSecrets,
         Self::Intents,
         Self::Outbox,
         Self::Policies,
@@ -105,6 +109,7 @@ impl Table {
             Self::Usage => "usage",
             Self::Replies => "replies",
             Self::Settings => "settings",
+            Self::ProviderSecrets => "provider-secrets",
             Self::Intents => "intents",
             Self::Outbox => "outbox",
             Self::Policies => "policies",

@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use rusqlite::{Row, Transaction, params};
 use vault::{
     Timestamp,
-    custody::{CloudName, DeploymentId},
+    custody::{CloudName, DeploymentId, SealedSecret},
     id::{KeyId, OrgId},
     settings::{Demand, SettingsRecord},
     store::{
-        Clearing, Dependent, Hold, Intent, Intents, KeyRecord, Leftover, Reconciling, Record, Saving,
-        Settings, SettingsWrites, StoreError,
+        Clearing, Dependent, Hold, Intent, Intents, KeyRecord, Leftover, ProviderSecrets, Reconciling,
+        Record, Saving, Settings, SettingsWrites, StoreError,
     },
 };
 
@@ -35,14 +35,32 @@ impl Settings for SqliteStore {
 }
 
 #[async_trait]
+impl ProviderSecrets for SqliteStore {
+    async fn provider_secret(
+        &self,
+        org: &OrgId,
+        cloud: CloudName,
+    ) -> Result<Option<SealedSecret>, StoreError> {
+        let org = org.clone();
+        self.read(move |t| {
+            let sql = "SELECT secret FROM provider_secrets WHERE org = ?1 AND cloud = ?2";
+            let found = rows::find(t, sql, [org.as_str(), cloud.name()], |row| rows::get(row, "secret"))?;
+            found.transpose().map(|found| found.map(SealedSecret)).map_err(|column| corrupt(None, column))
+        })
+        .await
+    }
+}
+
+#[async_trait]
 impl SettingsWrites for SqliteStore {
     async fn put_settings(
         &self,
         settings: &SettingsRecord,
+        secrets: &[(CloudName, SealedSecret)],
         replaces: Option<Timestamp>,
         record: Record,
     ) -> Result<Saving, StoreError> {
-        let settings = settings.clone();
+        let (settings, secrets) = (settings.clone(), secrets.to_vec());
         self.write(move |t| {
             let stored = stored(t, &settings.org)?;
             if stored.as_ref().map(|stored| stored.updated_at) != replaces {
@@ -53,11 +71,23 @@ impl SettingsWrites for SqliteStore {
                 return Ok(Saving::InUse(key));
             }
             let aws = settings.aws.as_ref().map(serde_json::to_string).transpose().map_err(unavailable)?;
+            let azure = settings.azure.as_ref().map(serde_json::to_string).transpose().map_err(unavailable)?;
             execute(
                 t,
-                "INSERT OR REPLACE INTO settings (org, default_kek, aws, updated_at) VALUES (?1, ?2, ?3, ?4)",
-                params![settings.org.as_str(), settings.default_kek.name(), aws, millis(settings.updated_at)],
+                "INSERT OR REPLACE INTO settings (org, default_kek, aws, azure, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![settings.org.as_str(), settings.default_kek.name(), aws, azure, millis(settings.updated_at)],
             )?;
+            for cloud in CloudName::ALL.into_iter().filter(|cloud| !settings.needs_secret(*cloud)) {
+                let sql = "DELETE FROM provider_secrets WHERE org = ?1 AND cloud = ?2";
+                execute(t, sql, [settings.org.as_str(), cloud.name()])?;
+            }
+            for (cloud, secret) in &secrets {
+                execute(
+                    t,
+                    "INSERT OR REPLACE INTO provider_secrets (org, cloud, secret) VALUES (?1, ?2, ?3)",
+                    params![settings.org.as_str(), cloud.name(), secret.0],
+                )?;
+            }
             insert_record(t, &record)?;
             Ok(Saving::Done)
         })
@@ -74,6 +104,7 @@ impl SettingsWrites for SqliteStore {
                 return Ok(Clearing::InUse(key));
             }
             execute(t, "DELETE FROM settings WHERE org = ?1", [org.as_str()])?;
+            execute(t, "DELETE FROM provider_secrets WHERE org = ?1", [org.as_str()])?;
             insert_record(t, &record)?;
             Ok(Clearing::Done)
         })
@@ -239,6 +270,10 @@ fn settings(row: &Row<'_>) -> Result<SettingsRecord, Corrupt> {
         default_kek: rows::parsed(row, "default_kek")?,
         aws: match rows::get::<Option<String>>(row, "aws")? {
             Some(aws) => Some(serde_json::from_str(&aws).map_err(|_| "aws")?),
+            None => None,
+        },
+        azure: match rows::get::<Option<String>>(row, "azure")? {
+            Some(azure) => Some(serde_json::from_str(&azure).map_err(|_| "azure")?),
             None => None,
         },
         updated_at: rows::time(row, "updated_at")?.ok_or("updated_at")?,

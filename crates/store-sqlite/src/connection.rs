@@ -233,9 +233,10 @@ const MIGRATIONS: [&str; NEWEST as usize] = [
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
+    include_str!("schema/0005.sql"),
 ];
 
-const NEWEST: u32 = 4;
+const NEWEST: u32 = 5;
 
 const REVOCATIONS_FILE: &str = "revocations.log";
 

@@ -14,6 +14,7 @@ mod policies;
 mod reads;
 mod replies;
 mod revocations;
+mod rewrapping;
 mod rotations;
 mod rows;
 mod writes;

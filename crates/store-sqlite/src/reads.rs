@@ -6,11 +6,10 @@ use rusqlite::{Transaction, named_params, params};
 use vault::{
     Timestamp,
     id::{KeyId, OrgId, TokenId},
-    record_tag::KekId,
     record_tag::RecordTag,
     store::{
-        ActiveKey, Issued, IssuedDigest, KeyFilter, KeyRecord, KeyStatus, Keys, Lines, OrgRecord, Orgs,
-        SealedHalves, SealedRecord, StoreError, SuccessionRecord, TokenRecord, Tokens, Tombstone,
+        Issued, IssuedDigest, KeyFilter, KeyRecord, KeyStatus, Keys, Lines, OrgRecord, Orgs, SealedHalves,
+        SealedRecord, StoreError, SuccessionRecord, TokenRecord, Tokens, Tombstone,
     },
     token::TokenHash,
 };
@@ -219,50 +218,6 @@ impl Issued for SqliteStore {
         })
         .await
     }
-}
-
-/// Active keys in the order of (org, id).
-pub(crate) fn active_keys(
-    t: &Transaction<'_>,
-    after: Option<&(OrgId, KeyId)>,
-    limit: usize,
-) -> Result<Vec<ActiveKey>, StoreError> {
-    let sql = format!(
-        "{SELECT_KEYS} WHERE k.status = 'active' AND t.key_id IS NULL
-         AND (?1 IS NULL OR (k.org, k.id) > (?1, ?2)) ORDER BY k.org, k.id LIMIT ?3"
-    );
-    let (org, key) = after.map(|(org, key)| (org.as_str(), key.as_str())).unzip();
-    let limit = rows::limit(limit);
-    all(t, &sql, params![org, key, limit], |row| {
-        let corrupt = |column| corrupt(None, column);
-        Ok(ActiveKey {
-            org: id(row, "org").map_err(corrupt)?,
-            id: id(row, "id").map_err(corrupt)?,
-            row: rows::key(row).map(Box::new),
-        })
-    })?
-    .into_iter()
-    .collect()
-}
-
-/// The key-encryption keys that tags and the vault's own wrappings name, with the number of rows that name each.
-pub(crate) fn kek_use(t: &Transaction<'_>) -> Result<Vec<(KekId, u64)>, StoreError> {
-    let sql = "SELECT kek, count(*) AS rows FROM (
-                   SELECT org, id, substr(record_tag, 2, 8) AS kek FROM keys
-                    WHERE status = 'active' AND length(record_tag) = 41
-                   UNION
-                   SELECT org, id, substr(wrapped_dek, 2, 8) FROM keys
-                    WHERE status = 'active' AND length(record_tag) = 41
-                      AND kek_provider = 'env' AND length(wrapped_dek) >= 9
-               ) GROUP BY kek ORDER BY kek";
-    all(t, sql, [], |row| {
-        let kek = get::<Vec<u8>>(row, "kek").map_err(|column| corrupt(None, column))?;
-        let rows = get::<i64>(row, "rows").map_err(|column| corrupt(None, column))?;
-        let kek = kek.try_into().map_err(|_| corrupt(None, "record_tag"))?;
-        Ok((KekId(kek), u64::try_from(rows).unwrap_or_default()))
-    })?
-    .into_iter()
-    .collect()
 }
 
 pub(crate) fn status(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<Option<KeyStatus>, StoreError> {

@@ -9,11 +9,10 @@ use rusqlite::{
 use vault::{
     Timestamp,
     id::{KeyId, OrgId, TokenId},
-    record_tag::KekId,
     store::{
-        ActiveKey, Change, Commit, EventWrites, IssuedRecord, KeyKind, KeyRecord, KeyStatus, KeyWrites,
-        NewOrg, OrgRecord, OrgWrites, Record, Recovery, Rewrapping, Rotation, SealedRecord, SignatureWrites,
-        Slot, StoreError, SuccessionRecord, TokenRecord, TokenWrites, Tombstone,
+        Change, Commit, EventWrites, IssuedRecord, KeyKind, KeyRecord, KeyStatus, KeyWrites, NewOrg,
+        OrgRecord, OrgWrites, Record, Recovery, Rotation, SealedRecord, SignatureWrites, Slot, StoreError,
+        SuccessionRecord, TokenRecord, TokenWrites, Tombstone,
     },
 };
 
@@ -278,46 +277,6 @@ impl SignatureWrites for SqliteStore {
 impl EventWrites for SqliteStore {
     async fn append(&self, record: Record) -> Result<(), StoreError> {
         self.write(move |t| insert_record(t, &record)).await
-    }
-}
-
-#[async_trait]
-impl Rewrapping for SqliteStore {
-    async fn active_keys(
-        &self,
-        after: Option<(&OrgId, &KeyId)>,
-        limit: usize,
-    ) -> Result<Vec<ActiveKey>, StoreError> {
-        let after = after.map(|(org, key)| (org.clone(), key.clone()));
-        self.read(move |t| reads::active_keys(t, after.as_ref(), limit)).await
-    }
-
-    async fn kek_use(&self) -> Result<Vec<(KekId, u64)>, StoreError> {
-        self.read(reads::kek_use).await
-    }
-
-    async fn rewrap(&self, from: &KeyRecord, to: &KeyRecord) -> Result<bool, StoreError> {
-        let (from, to) = (from.clone(), to.clone());
-        self.write(move |t| {
-            let wrapped = |key: &KeyRecord| key.kek.as_ref().map(|kek| kek.wrapped.clone());
-            let (old, new) = (wrapped(&from), wrapped(&to));
-            let changed = execute(
-                t,
-                "UPDATE keys SET record_tag = ?1, wrapped_dek = ?2, kek_key_id = ?3
-                 WHERE org = ?4 AND id = ?5 AND status = 'active' AND record_tag IS ?6 AND wrapped_dek IS ?7",
-                params![
-                    reads::tag_bytes(to.tag.as_ref()),
-                    new.as_ref().map(|w| w.bytes.as_slice()),
-                    new.as_ref().and_then(|w| w.kek_key_id.as_deref()),
-                    from.org.as_str(),
-                    from.id.as_str(),
-                    reads::tag_bytes(from.tag.as_ref()),
-                    old.as_ref().map(|w| w.bytes.as_slice()),
-                ],
-            )?;
-            Ok(changed == 1)
-        })
-        .await
     }
 }
 

@@ -4,24 +4,43 @@
 use std::sync::Arc;
 
 use futures::lock::Mutex;
+use zeroize::Zeroizing;
 
 use crate::{
     Error,
-    custody::{ClassicalSigner, CloudName, Custody, Entered, KeyEncryption, PqSigner, RootKek},
+    custody::{
+        ClassicalSigner, CloudName, Custody, CustodyError, Entered, KeyEncryption, PqSigner, ProviderSecret,
+        RootKek, SealedSecret,
+    },
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider},
     settings::SettingsRecord,
-    store::{Intent, Intents, Leftover, Settings},
+    store::{Intent, Intents, Leftover, ProviderSecrets, Settings},
 };
 
 /// The providers of one request.
 pub(crate) struct Accounts<'a> {
     custody: &'a Custody,
     /// `None` where only what is here may be used.
-    settings: Option<(&'a dyn Settings, &'a OrgId)>,
+    settings: Option<(Kept<'a>, &'a OrgId)>,
     /// `None` where nothing is to be made.
     intents: Option<&'a dyn Intents>,
     known: Mutex<Known>,
+}
+
+/// What is kept of the accounts of organisations.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    /// Which they are.
+    pub(crate) settings: &'a dyn Settings,
+    /// What some are entered by.
+    pub(crate) secrets: &'a dyn ProviderSecrets,
+}
+
+impl<'a> Kept<'a> {
+    pub(crate) fn of(settings: &'a Arc<dyn Settings>, secrets: &'a Arc<dyn ProviderSecrets>) -> Self {
+        Self { settings: settings.as_ref(), secrets: secrets.as_ref() }
+    }
 }
 
 #[derive(Default)]
@@ -32,8 +51,8 @@ struct Known {
 
 impl<'a> Accounts<'a> {
     /// Whatever the organisation's settings name.
-    pub(crate) fn of(custody: &'a Custody, settings: &'a dyn Settings, org: &'a OrgId) -> Self {
-        Self { custody, settings: Some((settings, org)), intents: None, known: Mutex::default() }
+    pub(crate) fn of(custody: &'a Custody, kept: Kept<'a>, org: &'a OrgId) -> Self {
+        Self { custody, settings: Some((kept, org)), intents: None, known: Mutex::default() }
     }
 
     /// In which keys may be made as well.
@@ -87,7 +106,11 @@ impl<'a> Accounts<'a> {
             return Ok(entered.clone());
         }
         let settings = self.read(&mut known).await?.ok_or(Error::NoAccount { cloud: name })?;
-        let entered = cloud.enter(&settings).await?;
+        let secret = match self.settings {
+            Some((kept, _)) => secret(self.custody, kept.secrets, &settings, name).await?,
+            None => None,
+        };
+        let entered = cloud.enter(&settings, secret.as_ref()).await?;
         known.entered.push((name, entered.clone()));
         Ok(entered)
     }
@@ -118,10 +141,52 @@ impl<'a> Accounts<'a> {
             return Ok(settings.clone());
         }
         let settings = match self.settings {
-            Some((settings, org)) => settings.settings(org).await?.map(Arc::new),
+            Some((kept, org)) => kept.settings.settings(org).await?.map(Arc::new),
             None => None,
         };
         known.settings = Some(settings.clone());
         Ok(settings)
     }
+}
+
+/// What the vault keeps to enter an account by, opened; `None` where it needs none.
+///
+/// # Errors
+/// [`Error::SecretUnusable`].
+pub(crate) async fn secret(
+    custody: &Custody,
+    secrets: &dyn ProviderSecrets,
+    settings: &SettingsRecord,
+    cloud: CloudName,
+) -> Result<Option<ProviderSecret>, Error> {
+    let Some(binding) = settings.binding(cloud).filter(|_| settings.needs_secret(cloud)) else {
+        return Ok(None);
+    };
+    let unusable = |source| Error::SecretUnusable { cloud, source };
+    let sealed = secrets.provider_secret(&settings.org, cloud).await?;
+    let sealed = sealed.ok_or_else(|| unusable(CustodyError::NotAuthentic))?;
+    let opened = match custody.root.open_secret(&settings.org, cloud, &sealed).await {
+        Ok(opened) => opened,
+        Err(source @ CustodyError::RootKek(_)) => return Err(source.into()),
+        Err(source) => return Err(unusable(source)),
+    };
+    let bound = opened.split_first_chunk().filter(|(bound, _)| **bound == binding);
+    let text = bound.and_then(|(_, secret)| std::str::from_utf8(secret).ok());
+    let text = text.ok_or_else(|| unusable(CustodyError::NotAuthentic))?;
+    Ok(Some(ProviderSecret(Zeroizing::new(text.to_owned()))))
+}
+
+/// Encrypts what is to be kept to enter an account by, bound to where and as whom it is used.
+///
+/// # Errors
+/// [`Error::Internal`], [`Error::RootKekUnavailable`].
+pub(crate) async fn seal(
+    custody: &Custody,
+    settings: &SettingsRecord,
+    cloud: CloudName,
+    secret: &ProviderSecret,
+) -> Result<SealedSecret, Error> {
+    let mut bound = Zeroizing::new(settings.binding(cloud).unwrap_or_default().to_vec());
+    bound.extend_from_slice(secret.0.as_bytes());
+    Ok(custody.root.seal_secret(&settings.org, cloud, &bound).await?)
 }

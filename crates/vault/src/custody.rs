@@ -3,6 +3,7 @@
 //! A provider is a plain struct behind one of these traits. What the vault hands it names the organisation and the key, so
 //! that a provider can bind what it does to both.
 
+mod breakers;
 mod cloud;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::{
     record_tag::{KekId, RecordTag},
 };
 
+pub use breakers::{Breakers, Turn};
 pub use cloud::{
     Cloud, CloudFault, CloudName, Deletion, DeploymentId, Entered, HalfAlgorithm, MarkedHalf, Remains,
     RemoteHalves,
@@ -105,10 +107,43 @@ pub trait RootKek: Send + Sync {
     /// Tags a record of an organisation under the current key.
     async fn tag(&self, org: &OrgId, record: &[u8]) -> Result<RecordTag, CustodyError>;
 
+    /// Encrypts, under the current key, what an organisation handed over to be used at a cloud, so that it opens for this organisation
+    /// and cloud alone.
+    async fn seal_secret(
+        &self,
+        org: &OrgId,
+        cloud: CloudName,
+        secret: &[u8],
+    ) -> Result<SealedSecret, CustodyError>;
+
+    /// Opens it. Fails as [`KeyEncryption::unwrap_dek`] does.
+    async fn open_secret(
+        &self,
+        org: &OrgId,
+        cloud: CloudName,
+        sealed: &SealedSecret,
+    ) -> Result<Zeroizing<Vec<u8>>, CustodyError>;
+
     /// Checks a tag in constant time. `Ok(false)` where it is not the record's; [`CustodyError::UnknownKek`] where the key
     /// that it names is not at hand.
     async fn check(&self, org: &OrgId, record: &[u8], tag: &RecordTag) -> Result<bool, CustodyError>;
 }
+
+/// What an organisation handed over to be used at a cloud, encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSecret(pub Vec<u8>);
+
+impl SealedSecret {
+    /// The key-encryption key that it names; `None` for bytes that the vault would not have written.
+    #[must_use]
+    pub fn kek(&self) -> Option<KekId> {
+        let (&1, rest) = self.0.split_first()? else { return None };
+        rest.first_chunk::<8>().map(|id| KekId(*id))
+    }
+}
+
+/// The same, opened for one request: text, erased when dropped, without `Debug`.
+pub struct ProviderSecret(pub Zeroizing<String>);
 
 /// Whose key it is about.
 #[derive(Debug, Clone, Copy)]

@@ -156,6 +156,16 @@ pub enum Error {
         /// Which.
         cloud: CloudName,
     },
+    /// What the organisation handed over cannot be used any more.
+    #[error(
+        "what is stored to enter {cloud} by cannot be opened, or belongs to other settings; save the settings again, with the secret"
+    )]
+    SecretUnusable {
+        /// Which cloud.
+        cloud: CloudName,
+        /// Why, for the operator.
+        source: CustodyError,
+    },
     /// Keys rest on the settings that were to go.
     #[error("{by}")]
     SettingsInUse {

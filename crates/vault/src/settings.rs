@@ -1,5 +1,7 @@
 //! What an organisation has set: which accounts of its own in which clouds the vault is to use, and how it enters them.
 
+mod azure;
+
 use std::fmt;
 
 use ledger::Json;
@@ -10,6 +12,10 @@ use crate::{
     custody::{CloudName, DeploymentId},
     id::OrgId,
     providers::KekProvider,
+};
+
+pub use azure::{
+    AzureAccount, AzureAuth, AzureCloudName, Guid, NotOfAzure, VaultKeyId, VaultKeyName, VaultUrl,
 };
 
 /// An organisation's settings, with all that a cloud needs to be entered by them.
@@ -25,6 +31,8 @@ pub struct SettingsRecord {
     pub default_kek: KekProvider,
     /// Its AWS account.
     pub aws: Option<AwsAccount>,
+    /// Its Azure account.
+    pub azure: Option<AzureAccount>,
     /// When they were saved.
     pub updated_at: Timestamp,
 }
@@ -35,7 +43,8 @@ impl SettingsRecord {
     pub const fn names(&self, cloud: CloudName) -> bool {
         match cloud {
             CloudName::Aws => self.aws.is_some(),
-            CloudName::Azure | CloudName::Gcp => false,
+            CloudName::Azure => self.azure.is_some(),
+            CloudName::Gcp => false,
         }
     }
 
@@ -47,11 +56,35 @@ impl SettingsRecord {
     /// What putting these in place of `stored` asks of what rests on those.
     #[must_use]
     pub fn demands(&self, stored: &Self) -> Demand {
-        match (&stored.aws, &self.aws) {
-            (Some(_), None) => Demand::Nothing,
-            (Some(old), Some(new)) if old.is_entered_as(new) => Demand::None,
-            (Some(_), Some(_)) => Demand::NothingPending,
-            (None, _) => Demand::None,
+        fn demand<A>(old: Option<&A>, new: Option<&A>, same: impl Fn(&A, &A) -> bool) -> Demand {
+            match (old, new) {
+                (Some(_), None) => Demand::Nothing,
+                (Some(old), Some(new)) if same(old, new) => Demand::None,
+                (Some(_), Some(_)) => Demand::NothingPending,
+                (None, _) => Demand::None,
+            }
+        }
+        let aws = demand(stored.aws.as_ref(), self.aws.as_ref(), AwsAccount::is_entered_as);
+        let azure = demand(stored.azure.as_ref(), self.azure.as_ref(), AzureAccount::is_entered_as);
+        aws.max(azure)
+    }
+
+    /// Whether an account of the cloud is entered by a secret that the vault keeps.
+    #[must_use]
+    pub fn needs_secret(&self, cloud: CloudName) -> bool {
+        match cloud {
+            CloudName::Azure => {
+                self.azure.as_ref().is_some_and(|azure| azure.auth == AzureAuth::ClientSecret)
+            }
+            CloudName::Aws | CloudName::Gcp => false,
+        }
+    }
+
+    /// What the secret of a cloud is bound to.
+    pub(crate) fn binding(&self, cloud: CloudName) -> Option<[u8; 32]> {
+        match cloud {
+            CloudName::Azure => self.azure.as_ref().map(AzureAccount::derive_binding),
+            CloudName::Aws | CloudName::Gcp => None,
         }
     }
 
@@ -64,12 +97,20 @@ impl SettingsRecord {
                 ("roleArn", aws.role.as_ref().map(RoleArn::as_str).into()),
             ])
         });
-        Json::object([("aws", aws), ("defaultKekProvider", self.default_kek.name().into())])
+        let default_kek = self.default_kek.name().into();
+        match &self.azure {
+            None => Json::object([("aws", aws), ("defaultKekProvider", default_kek)]),
+            Some(azure) => Json::object([
+                ("aws", aws),
+                ("azure", azure.to_event_data()),
+                ("defaultKekProvider", default_kek),
+            ]),
+        }
     }
 }
 
 /// What a change of settings asks of what rests on the old ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Demand {
     /// Nothing.
     None,

@@ -15,13 +15,15 @@ use ledger::Event;
 
 use crate::{
     Timestamp,
+    custody::{CloudName, SealedSecret},
     id::{KeyId, OrgId, TokenId},
     record_tag::KekId,
     token::TokenHash,
 };
 
 pub use clouds::{
-    Clearing, Dependent, Intent, Intents, Leftover, Reconciling, Saving, Settings, SettingsWrites,
+    Clearing, Dependent, Intent, Intents, Leftover, ProviderSecrets, Reconciling, Saving, Settings,
+    SettingsWrites,
 };
 pub use ledger_tables::{
     Batch, CheckpointRecord, CheckpointWrites, EntryFilter, Head, Intake, LedgerReads, Placed, Placing,
@@ -207,13 +209,29 @@ pub trait Rewrapping: Send + Sync {
         limit: usize,
     ) -> Result<Vec<ActiveKey>, StoreError>;
 
-    /// The key-encryption keys that active rows name in a well-formed tag or, where they have one, in their wrapping, and
-    /// how many rows name each.
+    /// The key-encryption keys that active rows name in a well-formed tag or, where they have one, in their wrapping, and those
+    /// that encrypted secrets do; and how many rows name each.
     async fn kek_use(&self) -> Result<Vec<(KekId, u64)>, StoreError>;
 
     /// Puts the new tag and wrapped key on a row, on condition that both are as `from` has them and the key is active;
     /// `false` where they are not.
     async fn rewrap(&self, from: &KeyRecord, to: &KeyRecord) -> Result<bool, StoreError>;
+
+    /// What organisations handed over to be used at clouds, in the order of (org, cloud): at most `limit`, those after `after`.
+    async fn secrets(
+        &self,
+        after: Option<(&OrgId, CloudName)>,
+        limit: usize,
+    ) -> Result<Vec<(OrgId, CloudName, SealedSecret)>, StoreError>;
+
+    /// Puts the secret that was encrypted anew in place of what it was; `false` where that is not there any more.
+    async fn reseal(
+        &self,
+        org: &OrgId,
+        cloud: CloudName,
+        from: &SealedSecret,
+        to: &SealedSecret,
+    ) -> Result<bool, StoreError>;
 }
 
 /// Notices that a store was put back to an earlier hour, and brings its revocations back.
@@ -260,6 +278,7 @@ pub trait Store:
     + Rewrapping
     + Recovery
     + Settings
+    + ProviderSecrets
     + SettingsWrites
     + Intents
     + Reconciling
@@ -290,6 +309,7 @@ impl<S> Store for S where
         + Rewrapping
         + Recovery
         + Settings
+        + ProviderSecrets
         + SettingsWrites
         + Intents
         + Reconciling

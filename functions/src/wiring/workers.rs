@@ -1,10 +1,9 @@
 //! The ports of those that are on no route.
 
-use custody_local::EnvKek;
 use vault::ops::{create_org, reconcile_keys, recover, rewrap, rotate_due_keys, rotate_ledger_key};
 
-use super::{WiringError, custody, rotating, sequencer, store, with_clouds};
-use crate::{workers::SequenceEvents, wrapped_kek::NoKek};
+use super::{WiringError, custody, custody_with_clouds, rotating, sequencer, store};
+use crate::workers::SequenceEvents;
 
 /// `create-org`
 ///
@@ -54,10 +53,10 @@ pub async fn reconcile_keys() -> Result<reconcile_keys::Ports, WiringError> {
     Ok(reconcile_keys::Ports {
         orgs: store.clone(),
         settings: store.clone(),
+        secrets: store.clone(),
         keys: store.clone(),
         rows: store,
-        // It deletes at clouds, and opens nothing here.
-        custody: with_clouds(&custody_local::custody(EnvKek::opened_on_first_use(Box::new(NoKek)))).await?,
+        custody: custody_with_clouds().await?,
     })
 }
 

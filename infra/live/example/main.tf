@@ -17,6 +17,7 @@ module "vault" {
   signing_kek_ciphertext          = var.signing_kek_ciphertext
   signing_kek_previous_ciphertext = var.signing_kek_previous_ciphertext
   customer_role_arns              = var.customer_role_arns
+  outbound_federation             = var.outbound_federation
   cors_origins                    = var.cors_origins
   dashboard                       = var.dashboard
   deletion_protection             = var.deletion_protection

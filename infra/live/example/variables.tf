@@ -33,6 +33,12 @@ variable "customer_role_arns" {
   default     = []
 }
 
+variable "outbound_federation" {
+  description = "Whether the vault may prove its identity to Azure by AWS's assertions, for organisations that hand over no secret. The account must have outbound identity federation turned on."
+  type        = bool
+  default     = false
+}
+
 variable "cors_origins" {
   description = "Origins that may call from a browser."
   type        = list(string)

@@ -49,6 +49,13 @@ locals {
     Resource = var.customer_role_arns
   }] : []
 
+  # For which cloud is said by the audience, which is an organisation's external id. This action knows no resource.
+  assertion_statements = contains(keys(var.permissions), "customer-roles") && var.outbound_federation ? [{
+    Sid      = "ProveItsIdentity"
+    Effect   = "Allow"
+    Action   = ["sts:GetWebIdentityToken"]
+    Resource = "*"
+  }] : []
 
   # Without a role the vault acts as itself, and only in its own account: on the wrapping keys that are named, and on halves that
   # carry its mark. CreateKey and ListKeys know no resource; what is made must carry the mark.
@@ -148,6 +155,7 @@ resource "aws_iam_role_policy" "this" {
       local.identity_statements,
       local.kek_statements,
       local.role_statements,
+      local.assertion_statements,
       local.own_statements,
       local.invoke_statements,
       local.stream_statements,

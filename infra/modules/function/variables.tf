@@ -45,6 +45,12 @@ variable "customer_role_arns" {
   default     = []
 }
 
+variable "outbound_federation" {
+  description = "Whether the functions that enter accounts may have AWS make assertions of their identity, which clouds without roles take in place of a secret. The account must have outbound identity federation turned on."
+  type        = bool
+  default     = false
+}
+
 variable "own_account_kek_arns" {
   description = "Where the deployment serves a single organisation and enters this account as itself: the symmetric keys that wrap data keys. Null where it does not."
   type        = list(string)

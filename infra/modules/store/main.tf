@@ -3,7 +3,7 @@
 locals {
   names = [
     "orgs", "tokens", "keys", "sealed-halves", "successions", "tombstones", "issued", "intake",
-    "ledger", "checkpoints", "usage", "replies", "settings", "intents", "outbox", "policies",
+    "ledger", "checkpoints", "usage", "replies", "settings", "provider-secrets", "intents", "outbox", "policies",
     "rotations",
   ]
 }

@@ -52,6 +52,7 @@ module "function" {
   table_arns           = module.store.table_arns
   signing_kek_key_arn  = module.keys.signing_kek_key_arn
   customer_role_arns   = var.customer_role_arns
+  outbound_federation  = var.outbound_federation
   own_account_kek_arns = var.single_organisation ? var.own_account_kek_arns : null
   stream_arn           = each.key == "sequence-events" ? module.store.intake_stream_arn : null
   memory_mb            = lookup(var.memory_mb, each.key, try(local.workers[each.key].memory, 256))

@@ -47,6 +47,12 @@ variable "customer_role_arns" {
   default     = []
 }
 
+variable "outbound_federation" {
+  description = "Whether the vault may prove its identity to Azure by AWS's assertions, for organisations that hand over no secret. The account must have outbound identity federation turned on."
+  type        = bool
+  default     = false
+}
+
 variable "single_organisation" {
   description = "Whether the vault serves one organisation, whose settings may do without a role: then the functions use this account's KMS as themselves."
   type        = bool

@@ -23,7 +23,7 @@ use crate::{
                 policy_violated, policy_unreadable, follow_required, \
                 unsupported_combination, provider_unavailable, settings_missing, settings_changed, \
                 role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, \
-                credentials_unavailable, kek_unavailable, idempotency_mismatch, idempotency_in_progress, \
+                credentials_unavailable, secret_unusable, kek_unavailable, idempotency_mismatch, idempotency_in_progress, \
                 store_unavailable, store_restored.",
             body = ErrorBody
         ),

@@ -21,7 +21,7 @@ use crate::{
             status = "default",
             description = "invalid_request, unsupported_media_type, unauthenticated, missing_scope, provider_unavailable, \
                 role_missing, role_open, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, \
-                credentials_unavailable, kek_unavailable, key_integrity, \
+                credentials_unavailable, secret_unusable, kek_unavailable, key_integrity, \
                 settings_in_use, settings_changed, store_unavailable, store_restored.",
             body = ErrorBody
         ),

@@ -25,7 +25,7 @@ use crate::{
                 not_found, key_revoked, key_superseded, policy_violated, policy_unreadable, \
                 unsupported_combination, provider_unavailable, settings_missing, settings_changed, \
                 role_missing, kms_denied, kms_quota_exceeded, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, \
-                credentials_unavailable, kek_unavailable, key_integrity, \
+                credentials_unavailable, secret_unusable, kek_unavailable, key_integrity, \
                 idempotency_mismatch, idempotency_in_progress, store_unavailable, store_restored.",
             body = ErrorBody
         ),

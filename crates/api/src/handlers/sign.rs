@@ -24,7 +24,7 @@ use crate::{
                 idempotency_mismatch, idempotency_in_progress, provider_unavailable, settings_missing, role_missing, \
                 policy_violated, policy_unreadable, \
                 key_integrity, kms_denied, kms_throttled, kms_unavailable, kms_timeout, kms_wrong_answer, \
-                credentials_unavailable, kek_unavailable, store_unavailable, store_restored.",
+                credentials_unavailable, secret_unusable, kek_unavailable, store_unavailable, store_restored.",
             body = ErrorBody
         ),
     )

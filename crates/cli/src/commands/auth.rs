@@ -1,9 +1,6 @@
 //! `postq auth`: which vault, and whose token.
 
-use std::io::{BufRead, IsTerminal};
-
 use anstream::eprintln;
-use anyhow::Context;
 use client::{Client, Token};
 use serde_json::json;
 
@@ -13,6 +10,7 @@ use crate::{
     args::Auth,
     config::{self, Saved, TOKEN_VARIABLE},
     output::{Output, shown},
+    prompt,
 };
 
 pub(crate) fn run(command: &Auth, vault: &Vault, output: Output) -> anyhow::Result<Outcome> {
@@ -32,13 +30,7 @@ pub(crate) fn run(command: &Auth, vault: &Vault, output: Output) -> anyhow::Resu
 
 fn login(vault: &Vault, output: Output) -> anyhow::Result<Outcome> {
     let endpoint = config::endpoint(vault.endpoint())?;
-    let text = if std::io::stdin().is_terminal() {
-        rpassword::prompt_password(format!("API token for {endpoint}: ")).context("the token")?
-    } else {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).context("the token")?;
-        line
-    };
+    let text = prompt::secret(&format!("API token for {endpoint}: "), "the token")?;
     let token = Token::parse(text.trim())?;
     let saved = Saved { endpoint: Some(endpoint.to_string()), api_key: Some(token.expose().to_owned()) };
     // A token that does not work is better known now than saved.

@@ -6,6 +6,7 @@ use crate::{
     Outcome,
     args::{self, Accounts, Settings},
     output::{self, Output, shown},
+    prompt,
 };
 
 pub(crate) fn run(command: args::Vault, vault: &super::Vault, output: Output) -> anyhow::Result<Outcome> {
@@ -15,12 +16,12 @@ pub(crate) fn run(command: args::Vault, vault: &super::Vault, output: Output) ->
         Settings::Show => show(&client.get(&SETTINGS, &[])?, output),
         Settings::Put(accounts) if accounts.is_empty() => {
             anyhow::bail!(
-                "name what to set: --aws-key-arn, --aws-role-arn, --default-kek-provider (what is left out is not set any more; \
+                "name what to set: --aws-key-arn, --aws-role-arn, --azure-vault-url, --default-kek-provider (what is left out is not set any more; \
                  `postq vault settings clear` takes everything away)"
             )
         }
         Settings::Put(accounts) => {
-            let saved = client.put(&SETTINGS, &body(&accounts))?;
+            let saved = client.put(&SETTINGS, &body(&accounts)?)?;
             show(&saved, output)
         }
         Settings::Clear => {
@@ -29,7 +30,7 @@ pub(crate) fn run(command: args::Vault, vault: &super::Vault, output: Output) ->
             Ok(Outcome::Done)
         }
         Settings::Test(accounts) => {
-            let answer = client.post(&["v1", "vault", "settings", "test"], &body(&accounts))?;
+            let answer = client.post(&["v1", "vault", "settings", "test"], &body(&accounts)?)?;
             checked(&answer, output)
         }
     }
@@ -40,14 +41,24 @@ fn show(settings: &Value, output: Output) -> anyhow::Result<Outcome> {
         anstream::eprintln!("nothing is set; every key is wrapped and held by the vault itself");
         return Ok(Outcome::Done);
     }
-    let aws = &settings["aws"];
-    let facts = [
+    let (aws, azure) = (&settings["aws"], &settings["azure"]);
+    let mut facts = vec![
         ("default KEK", shown(&settings["defaultKekProvider"])),
         ("AWS key", shown(&aws["keyArn"])),
         ("AWS role", shown(&aws["roleArn"])),
         ("external id", shown(&aws["externalId"])),
-        ("saved", shown(&settings["updatedAt"])),
     ];
+    if !azure.is_null() {
+        facts.extend([
+            ("Azure vault", shown(&azure["vaultUrl"])),
+            ("Azure key", shown(&azure["kekName"])),
+            ("tenant", shown(&azure["tenantId"])),
+            ("application", shown(&azure["clientId"])),
+            ("entered by", shown(&azure["auth"])),
+            ("audience", shown(&azure["externalId"])),
+        ]);
+    }
+    facts.push(("saved", shown(&settings["updatedAt"])));
     output.facts(&facts, settings)?;
     Ok(Outcome::Done)
 }
@@ -79,7 +90,7 @@ fn checked(answer: &Value, output: Output) -> anyhow::Result<Outcome> {
 }
 
 /// Nothing at all stands for what is saved, where it is tried out.
-fn body(accounts: &Accounts) -> Value {
+fn body(accounts: &Accounts) -> anyhow::Result<Value> {
     let mut body = json!({});
     if let Some(provider) = &accounts.default_kek_provider {
         body["defaultKekProvider"] = json!(provider);
@@ -90,7 +101,18 @@ fn body(accounts: &Accounts) -> Value {
             body["aws"]["roleArn"] = json!(role);
         }
     }
-    body
+    let azure = &accounts.azure;
+    if let Some(vault) = &azure.vault_url {
+        body["azure"] = json!({
+            "vaultUrl": vault, "kekName": azure.kek_name, "tenantId": azure.tenant_id, "clientId": azure.client_id,
+            "auth": if azure.federated { "federated" } else { "client-secret" },
+        });
+        if azure.client_secret {
+            let secret = prompt::secret("Client secret of the application: ", "the application's secret")?;
+            body["azure"]["clientSecret"] = json!(secret);
+        }
+    }
+    Ok(body)
 }
 
 const SETTINGS: [&str; 3] = ["v1", "vault", "settings"];

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use composite::{ClassicalAlgorithm, MlDsaSet};
 
-use super::{ClassicalSigner, CustodyError, KeyEncryption, PqSigner};
+use super::{ClassicalSigner, CustodyError, KeyEncryption, PqSigner, ProviderSecret};
 use crate::{
     id::{KeyId, OrgId},
     settings::SettingsRecord,
@@ -78,11 +78,21 @@ pub trait Cloud: Send + Sync {
     /// Goes into the account that the settings name, for one request: all that is done there shares one budget of time.
     ///
     /// Fails with [`CustodyError::NoAccount`] where the settings name none.
-    async fn enter(&self, settings: &SettingsRecord) -> Result<Entered, CustodyError>;
+    ///
+    /// `secret` is there where [`SettingsRecord::needs_secret`].
+    async fn enter(
+        &self,
+        settings: &SettingsRecord,
+        secret: Option<&ProviderSecret>,
+    ) -> Result<Entered, CustodyError>;
 
     /// Tries what settings say, before they are saved: the account is entered as it should be and in no other way, and its
     /// wrapping key wraps and opens. Nothing of it stays. What else is to be tried there has what is left of the budget.
-    async fn test(&self, settings: &SettingsRecord) -> Result<Entered, CustodyError>;
+    async fn test(
+        &self,
+        settings: &SettingsRecord,
+        secret: Option<&ProviderSecret>,
+    ) -> Result<Entered, CustodyError>;
 }
 
 /// An account that was entered.
@@ -186,12 +196,12 @@ impl fmt::Display for DeploymentId {
 pub enum CloudFault {
     /// The account is not to be entered as the settings say.
     #[error(
-        "did not let the vault into the account: its role must exist, and trust the vault's own identity under this organisation's external id"
+        "did not let the vault into the account: what the settings name must exist there, and take the vault in as they say (in AWS the role, under this organisation's external id; in Azure the application, by its secret or its federated credential)"
     )]
     NotEntered,
     /// The account can be entered without the external id, or with any.
     #[error(
-        "lets the vault into the account without this organisation's external id: the role's trust policy must demand it (`sts:ExternalId`), or anyone else's vault could be made to use the account"
+        "lets the vault into the account without this organisation's external id: a role's trust policy must demand it (`sts:ExternalId`), an application's federated credential must have it as its audience, or anyone else's vault could be made to use the account"
     )]
     OpenDoor,
     /// The vault has no credentials of its own, or the cloud does not take them.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::get_key::{AlgorithmName, KeyWithPublicKey};
 use crate::{
     Error, Timestamp,
-    accounts::Accounts,
+    accounts::{Accounts, Kept},
     caller::Caller,
     custody::Custody,
     events::Scene,
@@ -18,7 +18,9 @@ use crate::{
     key_material::{self, Blueprint},
     policies::{self, Judged, MatchOperation},
     providers::{KekProvider, KeyProvider, PqProvider, Tier},
-    store::{EventWrites, Intents, KeyKind, KeyWrites, Lease, Policies, Record, Replies, Settings},
+    store::{
+        EventWrites, Intents, KeyKind, KeyWrites, Lease, Policies, ProviderSecrets, Record, Replies, Settings,
+    },
 };
 
 /// What making a key touches.
@@ -28,6 +30,8 @@ pub struct Ports {
     pub custody: Arc<Custody>,
     /// Who wraps if the caller does not say, and which accounts are the organisation's, is read.
     pub settings: Arc<dyn Settings>,
+    /// What some of them are entered by is read.
+    pub secrets: Arc<dyn ProviderSecrets>,
     /// Noted before anything is made in them.
     pub intents: Arc<dyn Intents>,
     /// What a new key must be is read.
@@ -103,8 +107,8 @@ pub async fn create_key(
         _ => {}
     }
     let now = Timestamp::now();
-    let accounts =
-        Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org).for_making(ports.intents.as_ref());
+    let accounts = Accounts::of(&ports.custody, Kept::of(&ports.settings, &ports.secrets), &caller.org)
+        .for_making(ports.intents.as_ref());
     let kek = match request.kek_provider {
         Some(kek) => kek,
         None => accounts.settings().await?.map_or(KekProvider::Env, |settings| settings.default_kek),

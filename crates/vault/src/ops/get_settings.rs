@@ -9,7 +9,7 @@ use crate::{
     Error,
     caller::Caller,
     providers::KekProvider,
-    settings::{RoleArn, SettingsRecord},
+    settings::{AzureAuth, RoleArn, SettingsRecord},
     store::Settings,
 };
 
@@ -30,8 +30,7 @@ pub struct Response {
     /// The AWS account; null where there is none.
     pub aws: Option<AwsSettings>,
     /// The Azure account; null where there is none.
-    #[schema(value_type = Option<Object>)]
-    pub azure: Option<Never>,
+    pub azure: Option<AzureSettings>,
     /// The Google Cloud account; null where there is none.
     #[schema(value_type = Option<Object>)]
     pub gcp: Option<Never>,
@@ -53,6 +52,27 @@ pub struct AwsSettings {
     pub region: String,
 }
 
+/// The Azure account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AzureSettings {
+    /// The vault, `https://NAME.vault.azure.net`. Halves are made in it.
+    pub vault_url: String,
+    /// The name of the RSA key in it that wraps data keys.
+    pub kek_name: String,
+    /// The directory (tenant) id.
+    pub tenant_id: String,
+    /// The application (client) id.
+    pub client_id: String,
+    /// How the application proves itself.
+    pub auth: AzureAuth,
+    /// Whether a secret is stored. It is never shown.
+    pub client_secret_configured: bool,
+    /// With `auth: federated`, the audience that the application's federated credential must expect. The vault made it; it cannot be
+    /// chosen.
+    pub external_id: String,
+}
+
 /// What no settings of this version have.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub enum Never {}
@@ -68,6 +88,15 @@ pub async fn get_settings(ports: &Ports, caller: &Caller) -> Result<Option<Respo
 impl From<SettingsRecord> for Response {
     fn from(settings: SettingsRecord) -> Self {
         let external_id = settings.external_id;
+        let azure = settings.azure.map(|azure| AzureSettings {
+            vault_url: azure.vault.into(),
+            kek_name: azure.kek.into(),
+            tenant_id: azure.tenant.into(),
+            client_id: azure.client.into(),
+            auth: azure.auth,
+            client_secret_configured: azure.auth == AzureAuth::ClientSecret,
+            external_id: external_id.clone(),
+        });
         let aws = settings.aws.map(|aws| AwsSettings {
             region: aws.key.region().to_owned(),
             key_arn: aws.key.into(),
@@ -77,7 +106,7 @@ impl From<SettingsRecord> for Response {
         Self {
             default_kek_provider: settings.default_kek,
             aws,
-            azure: None,
+            azure,
             gcp: None,
             updated_at: settings.updated_at.to_string(),
         }

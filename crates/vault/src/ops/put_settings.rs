@@ -4,18 +4,24 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use super::get_settings;
 use crate::{
-    Error, Timestamp,
+    Error, Timestamp, accounts,
     caller::Caller,
-    custody::{CloudName, Custody, Entered, HalfAlgorithm, Subject},
+    custody::{CloudName, Custody, Entered, HalfAlgorithm, ProviderSecret, Subject},
     error::IntegrityFault,
     events::Scene,
     key_material,
     providers::KekProvider,
-    settings::{AwsAccount, KmsKeyArn, RoleArn, SettingsRecord},
-    store::{KeyFilter, KeyRecord, KeyStatus, Keys, Orgs, Record, Saving, Settings, SettingsWrites},
+    settings::{
+        AwsAccount, AzureAccount, AzureAuth, Guid, KmsKeyArn, RoleArn, SettingsRecord, VaultKeyName, VaultUrl,
+    },
+    store::{
+        KeyFilter, KeyRecord, KeyStatus, Keys, Orgs, ProviderSecrets, Record, Saving, Settings,
+        SettingsWrites,
+    },
 };
 
 /// What saving settings touches.
@@ -29,12 +35,14 @@ pub struct Ports {
     pub settings: Arc<dyn Settings>,
     /// and written.
     pub writes: Arc<dyn SettingsWrites>,
-    /// The accounts are tried out.
+    /// What is stored to enter accounts by is read.
+    pub secrets: Arc<dyn ProviderSecrets>,
+    /// The accounts are tried out, and what was handed over is encrypted.
     pub custody: Arc<Custody>,
 }
 
 /// Settings to be.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = PutSettingsRequest)]
 pub struct Request {
@@ -43,9 +51,8 @@ pub struct Request {
     pub default_kek_provider: Option<KekProvider>,
     /// The AWS account.
     pub aws: Option<AwsRequest>,
-    /// The Azure account: not part of this version.
-    #[schema(value_type = Option<Object>)]
-    pub azure: Option<IgnoredAny>,
+    /// The Azure account.
+    pub azure: Option<AzureRequest>,
     /// The Google Cloud account: not part of this version.
     #[schema(value_type = Option<Object>)]
     pub gcp: Option<IgnoredAny>,
@@ -68,6 +75,44 @@ pub struct AwsRequest {
     pub region: Option<String>,
 }
 
+/// The Azure account to be. Without `Debug`: it may hold a secret.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = AzureSettingsRequest)]
+pub struct AzureRequest {
+    /// The vault, `https://NAME.vault.azure.net`, or a managed HSM; nothing but one of Azure's own addresses is taken.
+    pub vault_url: String,
+    /// The name of the RSA key in it that is to wrap data keys. `keyName` is an older name for it.
+    #[serde(alias = "keyName")]
+    pub kek_name: String,
+    /// The directory (tenant) id.
+    pub tenant_id: String,
+    /// The application (client) id.
+    pub client_id: String,
+    /// How the application proves itself; `client-secret` if left out.
+    pub auth: Option<AzureAuth>,
+    /// The application's secret, 1 to 1,024 visible characters. It is never shown again. Left out, the stored one stays, unless `vaultUrl`,
+    /// `tenantId` or `clientId` is another.
+    pub client_secret: Option<HandedOver>,
+    /// May be sent back as it was read; it says nothing.
+    #[schema(value_type = Option<bool>)]
+    pub client_secret_configured: Option<IgnoredAny>,
+    /// May be sent back as it was read; it cannot be chosen.
+    pub external_id: Option<String>,
+}
+
+/// A secret that a caller hands over: erased when dropped, without `Debug`.
+#[derive(Deserialize, ToSchema)]
+#[serde(from = "String")]
+#[schema(value_type = String)]
+pub struct HandedOver(Zeroizing<String>);
+
+impl From<String> for HandedOver {
+    fn from(secret: String) -> Self {
+        Self(Zeroizing::new(secret))
+    }
+}
+
 /// That settings are saved.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -87,33 +132,46 @@ pub struct Response {
 /// [`Error::SettingsInUse`] where a key could not be used any more, [`Error::SettingsChanged`], [`Error::StoreUnavailable`].
 /// After an error nothing was saved.
 pub async fn put_settings(ports: &Ports, caller: &Caller, request: Request) -> Result<Response, Error> {
-    let (settings, stored) = to_be(ports, caller, request).await?;
+    let ToBe { settings, stored, secrets } = to_be(ports, caller, request).await?;
     for cloud in settings.clouds() {
-        try_out(ports, caller, &settings, cloud).await?;
+        try_out(ports, caller, (&settings, &secrets), cloud).await?;
+    }
+    let mut sealed = Vec::new();
+    for (cloud, secret) in &secrets {
+        sealed.push((*cloud, accounts::seal(&ports.custody, &settings, *cloud, secret).await?));
     }
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now: settings.updated_at };
     let record = Record::from(scene.settings_changed(settings.to_event_data())?);
     let replaces = stored.map(|stored| stored.updated_at);
-    match ports.writes.put_settings(&settings, replaces, record).await? {
+    match ports.writes.put_settings(&settings, &sealed, replaces, record).await? {
         Saving::Done => Ok(Response { saved_at: settings.updated_at.to_string(), settings: settings.into() }),
         Saving::Changed => Err(Error::SettingsChanged),
         Saving::InUse(by) => Err(Error::SettingsInUse { by }),
     }
 }
 
+/// What a request comes to.
+pub(super) struct ToBe {
+    /// The settings.
+    pub(super) settings: SettingsRecord,
+    /// Those that they replace.
+    pub(super) stored: Option<SettingsRecord>,
+    /// What was handed over with them.
+    pub(super) secrets: Vec<(CloudName, ProviderSecret)>,
+}
+
 /// The settings that a request comes to, and those that they replace.
-pub(super) async fn to_be(
-    ports: &Ports,
-    caller: &Caller,
-    request: Request,
-) -> Result<(SettingsRecord, Option<SettingsRecord>), Error> {
-    for (cloud, sent) in [(CloudName::Azure, request.azure), (CloudName::Gcp, request.gcp)] {
-        if sent.is_some() {
-            return Err(ports.custody.no_cloud(cloud).into());
-        }
+pub(super) async fn to_be(ports: &Ports, caller: &Caller, request: Request) -> Result<ToBe, Error> {
+    if request.gcp.is_some() {
+        return Err(ports.custody.no_cloud(CloudName::Gcp).into());
+    }
+    if request.azure.is_some() {
+        ports.custody.cloud(CloudName::Azure)?;
     }
     let org = ports.orgs.org(&caller.org).await?.ok_or(Error::Unauthenticated)?;
     let aws = request.aws.map(|aws| aws.check(&org.external_id)).transpose()?;
+    let azure = request.azure.map(|azure| azure.check(&org.external_id)).transpose()?;
+    let (azure, secret) = azure.map_or((None, None), |(azure, secret)| (Some(azure), secret));
     let stored = ports.settings.settings(&caller.org).await?;
     let now = Timestamp::now();
     let settings = SettingsRecord {
@@ -122,6 +180,7 @@ pub(super) async fn to_be(
         deployment: ports.settings.deployment().await?,
         default_kek: request.default_kek_provider.unwrap_or(KekProvider::Env),
         aws,
+        azure,
         // Two savings are told apart by their times.
         updated_at: stored.as_ref().map_or(now, |stored| stored.updated_at.next().max(now)),
     };
@@ -130,7 +189,30 @@ pub(super) async fn to_be(
             "defaultKekProvider",
             format_args!("`{}` needs an account: send `{}` with it", settings.default_kek, cloud.name()),
         )),
-        _ => Ok((settings, stored)),
+        _ => {
+            let secrets = secret.map(|secret| (CloudName::Azure, secret)).into_iter().collect();
+            let to_be = ToBe { settings, stored, secrets };
+            to_be.check_secret()?;
+            Ok(to_be)
+        }
+    }
+}
+
+impl ToBe {
+    /// Refuses an account that is entered by a secret where none is handed over, and none is stored for it.
+    fn check_secret(&self) -> Result<(), Error> {
+        let stays = |new: &AzureAccount| {
+            let old = self.stored.as_ref().and_then(|stored| stored.azure.as_ref());
+            old.is_some_and(|old| old.is_entered_as(new))
+        };
+        match &self.settings.azure {
+            Some(new) if new.auth == AzureAuth::ClientSecret && self.secrets.is_empty() && !stays(new) => {
+                let reason =
+                    "send the application's secret: none is stored for this vault, tenant and application";
+                Err(Error::invalid("azure.clientSecret", reason))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -139,10 +221,16 @@ pub(super) async fn to_be(
 pub(super) async fn try_out(
     ports: &Ports,
     caller: &Caller,
-    settings: &SettingsRecord,
+    (settings, secrets): (&SettingsRecord, &[(CloudName, ProviderSecret)]),
     name: CloudName,
 ) -> Result<(), Error> {
-    let Entered { kek, halves: remote, .. } = ports.custody.cloud(name)?.test(settings).await?;
+    let cloud = ports.custody.cloud(name)?;
+    let handed_over = secrets.iter().find(|(cloud, _)| *cloud == name).map(|(_, secret)| secret);
+    let stored = match handed_over {
+        Some(_) => None,
+        None => accounts::secret(&ports.custody, ports.secrets.as_ref(), settings, name).await?,
+    };
+    let Entered { kek, halves: remote, .. } = cloud.test(settings, handed_over.or(stored.as_ref())).await?;
     // What no role is needed for is entered as the vault itself, whoever asks: nobody else's keys may be there.
     let alone = ports.orgs.orgs(None, 2).await?.len() < 2;
     if !alone && settings.aws.as_ref().is_some_and(|aws| aws.role.is_none()) {
@@ -216,16 +304,49 @@ impl Request {
     }
 }
 
+impl AzureRequest {
+    fn check(self, external_id: &str) -> Result<(AzureAccount, Option<ProviderSecret>), Error> {
+        if self.external_id.is_some_and(|sent| sent != external_id) {
+            return Err(another_external_id("azure.externalId", external_id));
+        }
+        let account = AzureAccount {
+            vault: VaultUrl::parse(&self.vault_url).map_err(|e| Error::invalid("azure.vaultUrl", e))?,
+            kek: VaultKeyName::parse(&self.kek_name).map_err(|e| Error::invalid("azure.kekName", e))?,
+            tenant: Guid::parse(&self.tenant_id).map_err(|e| Error::invalid("azure.tenantId", e))?,
+            client: Guid::parse(&self.client_id).map_err(|e| Error::invalid("azure.clientId", e))?,
+            auth: self.auth.unwrap_or(AzureAuth::ClientSecret),
+        };
+        let secret = self.client_secret.map(|HandedOver(secret)| secret);
+        let visible = |secret: &Zeroizing<String>| {
+            (1..=MAX_SECRET).contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_graphic())
+        };
+        match secret {
+            Some(_) if account.auth == AzureAuth::Federated => {
+                let reason = "leave it out: with `auth: federated` no secret is used, and none is kept";
+                Err(Error::invalid("azure.clientSecret", reason))
+            }
+            Some(secret) if !visible(&secret) => {
+                let reason = format!("it has 1 to {MAX_SECRET} visible ASCII characters");
+                Err(Error::invalid("azure.clientSecret", reason))
+            }
+            secret => Ok((account, secret.map(ProviderSecret))),
+        }
+    }
+}
+
+fn another_external_id(field: &str, external_id: &str) -> Error {
+    let reason =
+        format!("it is made by the vault and cannot be chosen: leave it out, or send `{external_id}`");
+    Error::invalid(field, reason)
+}
+
 impl AwsRequest {
     fn check(self, external_id: &str) -> Result<AwsAccount, Error> {
         let key = KmsKeyArn::parse(&self.key_arn).map_err(|e| Error::invalid("aws.keyArn", e))?;
         let role = self.role_arn.map(|role| RoleArn::parse(&role)).transpose();
         let role = role.map_err(|e| Error::invalid("aws.roleArn", e))?;
         if self.external_id.is_some_and(|sent| sent != external_id) {
-            let reason = format!(
-                "it is made by the vault and cannot be chosen: leave it out, or send `{external_id}`"
-            );
-            return Err(Error::invalid("aws.externalId", reason));
+            return Err(another_external_id("aws.externalId", external_id));
         }
         if self.region.is_some_and(|region| region != key.region()) {
             let reason = format!("it must be the key's, which is `{}`", key.region());
@@ -236,6 +357,9 @@ impl AwsRequest {
 }
 
 const PAGE: usize = 100;
+
+/// In bytes; Entra ID's own have some 40.
+const MAX_SECRET: usize = 1024;
 
 /// Every half is a key of its own with a policy of its own. So many are tried before settings change.
 const TRIED_HALVES: usize = 8;

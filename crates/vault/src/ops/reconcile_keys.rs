@@ -12,10 +12,10 @@ use std::{
 
 use crate::{
     Error, Timestamp,
-    accounts::Accounts,
+    accounts::{Accounts, Kept},
     custody::{CloudFault, CloudName, Custody, Deletion, DeploymentId, MarkedHalf},
     id::{KeyId, OrgId},
-    store::{Intent, Keys, Leftover, Orgs, Reconciling, Settings},
+    store::{Intent, Keys, Leftover, Orgs, ProviderSecrets, Reconciling, Settings},
 };
 
 /// What cleaning up touches.
@@ -25,6 +25,8 @@ pub struct Ports {
     pub orgs: Arc<dyn Orgs>,
     /// Which accounts are whose is read, and the deployment's mark.
     pub settings: Arc<dyn Settings>,
+    /// What some of them are entered by is read.
+    pub secrets: Arc<dyn ProviderSecrets>,
     /// Whether there is such a key is read.
     pub keys: Arc<dyn Keys>,
     /// Intents and the outbox are read, and settled.
@@ -103,7 +105,8 @@ async fn empty_outbox(
             return Ok(());
         };
         for leftover in page.iter().filter(|leftover| request.is_about(&leftover.org)) {
-            let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &leftover.org);
+            let accounts =
+                Accounts::of(&ports.custody, Kept::of(&ports.settings, &ports.secrets), &leftover.org);
             match delete(&accounts, leftover.cloud, &leftover.key_id, mark, &leftover.key).await {
                 Ok(Deletion::Scheduled) => {
                     ports.rows.settle(leftover).await?;
@@ -159,7 +162,7 @@ async fn end_creations_of(
 ) -> BTreeSet<KeyId> {
     let mut pending = BTreeSet::new();
     let Some(org) = intents.first().map(|intent| &intent.org) else { return pending };
-    let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), org);
+    let accounts = Accounts::of(&ports.custody, Kept::of(&ports.settings, &ports.secrets), org);
     let clouds: BTreeSet<CloudName> = intents.iter().flat_map(|intent| intent.clouds.clone()).collect();
     for cloud in clouds {
         let here = || intents.iter().filter(|intent| intent.clouds.contains(&cloud));
@@ -211,7 +214,7 @@ async fn survey(ports: &Ports, mark: &DeploymentId, done: &mut Response) -> Resu
             return Ok(());
         };
         for org in &orgs {
-            let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), org);
+            let accounts = Accounts::of(&ports.custody, Kept::of(&ports.settings, &ports.secrets), org);
             let settings = match accounts.settings().await {
                 Ok(Some(settings)) => settings,
                 Ok(None) => continue,

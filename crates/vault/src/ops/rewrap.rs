@@ -1,12 +1,12 @@
-//! Moves every key's wrapping and tag to the current key-encryption key. It is on no route: an operator runs it.
+//! Moves every key's wrapping and tag, and what organisations handed over to be used at clouds, to the current key-encryption key. It is on no route: an operator runs it.
 
 use std::sync::Arc;
 
 use crate::{
     Error,
-    custody::{Custody, Subject},
+    custody::{Custody, CustodyError, Subject},
     error::IntegrityFault,
-    id::KeyId,
+    id::{KeyId, OrgId},
     key_material,
     providers::KekProvider,
     record_tag::KekId,
@@ -33,6 +33,9 @@ pub struct Response {
     pub changed_meanwhile: u64,
     /// Keys whose row did not pass its integrity check. They are left as they are.
     pub refused: Vec<KeyId>,
+    /// Organisations with something handed over to be used at a cloud that did not open. It is left as it is: they save their settings
+    /// again.
+    pub refused_secrets: Vec<OrgId>,
 }
 
 /// Moves every row, one write each, so that it can be killed at any moment and run again.
@@ -46,9 +49,7 @@ pub async fn rewrap(ports: &Ports) -> Result<Response, Error> {
     loop {
         let cursor = after.as_ref().map(|(org, key)| (org, key));
         let page = ports.rows.active_keys(cursor, PAGE).await?;
-        let Some(last) = page.last() else {
-            return Ok(response);
-        };
+        let Some(last) = page.last() else { break };
         after = Some((last.org.clone(), last.id.clone()));
         for key in page {
             let moved = match key.row {
@@ -64,6 +65,41 @@ pub async fn rewrap(ports: &Ports) -> Result<Response, Error> {
                     response.refused.push(key.id);
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+    reseal(ports, current, &mut response).await?;
+    Ok(response)
+}
+
+/// The same for what organisations handed over.
+async fn reseal(ports: &Ports, current: KekId, response: &mut Response) -> Result<(), Error> {
+    let root = ports.custody.root.as_ref();
+    let mut after = None;
+    loop {
+        let cursor = after.as_ref().map(|(org, cloud)| (org, *cloud));
+        let page = ports.rows.secrets(cursor, PAGE).await?;
+        let Some((org, cloud, _)) = page.last() else { return Ok(()) };
+        after = Some((org.clone(), *cloud));
+        for (org, cloud, from) in page {
+            if from.kek() == Some(current) {
+                response.current += 1;
+                continue;
+            }
+            match root.open_secret(&org, cloud, &from).await {
+                Ok(secret) => {
+                    let to = root.seal_secret(&org, cloud, &secret).await?;
+                    if ports.rows.reseal(&org, cloud, &from, &to).await? {
+                        response.moved += 1;
+                    } else {
+                        response.changed_meanwhile += 1;
+                    }
+                }
+                Err(CustodyError::UnknownKek(_) | CustodyError::NotAuthentic) => {
+                    tracing::warn!(%org, %cloud, "what is stored to enter a cloud by does not open, and was not moved");
+                    response.refused_secrets.push(org);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::get_key::KeyWithPublicKey;
 use crate::{
     Error, Timestamp,
-    accounts::Accounts,
+    accounts::{Accounts, Kept},
     caller::Caller,
     custody::Custody,
     events::Scene,
@@ -17,8 +17,8 @@ use crate::{
     providers::{KekProvider, KeyProvider, PqProvider, Tier},
     rotation::{self, Successor},
     store::{
-        Change, EventWrites, Intents, KeyKind, KeyRecord, KeyWrites, Keys, Lease, Policies, Record, Replies,
-        SealedHalves, Settings,
+        Change, EventWrites, Intents, KeyKind, KeyRecord, KeyWrites, Keys, Lease, Policies, ProviderSecrets,
+        Record, Replies, SealedHalves, Settings,
     },
 };
 
@@ -33,6 +33,8 @@ pub struct Ports {
     pub custody: Arc<Custody>,
     /// Which accounts are whose is read, where a cloud has a part in either key.
     pub settings: Arc<dyn Settings>,
+    /// What some of them are entered by is read.
+    pub secrets: Arc<dyn ProviderSecrets>,
     /// Noted before anything is made in them.
     pub intents: Arc<dyn Intents>,
     /// What a new key must be is read.
@@ -89,8 +91,8 @@ pub(super) async fn rotate(
     lease: Option<&Lease>,
 ) -> Result<KeyWithPublicKey, Error> {
     super::refuse_inactive(key)?;
-    let accounts =
-        Accounts::of(&ports.custody, ports.settings.as_ref(), &key.org).for_making(ports.intents.as_ref());
+    let accounts = Accounts::of(&ports.custody, Kept::of(&ports.settings, &ports.secrets), &key.org)
+        .for_making(ports.intents.as_ref());
     let kek = match request.kek_provider.or(key.kek.as_ref().map(|kek| kek.provider)) {
         Some(kek) => kek,
         // A key of which nothing is sealed has no wrapping to hand down.

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::get_key::AlgorithmName;
 use crate::{
     Error, Timestamp,
-    accounts::Accounts,
+    accounts::{Accounts, Kept},
     caller::Caller,
     custody::Custody,
     encoding::Base64,
@@ -26,7 +26,7 @@ use crate::{
     policies::{self, Judged, MatchOperation},
     store::{
         Commit, EventWrites, IssuedDigest, IssuedRecord, KeyRecord, KeyStatus, Keys, Lease, Lines, Policies,
-        Record, Replies, SealedHalves, Settings, SignatureWrites, Slot,
+        ProviderSecrets, Record, Replies, SealedHalves, Settings, SignatureWrites, Slot,
     },
 };
 
@@ -43,6 +43,8 @@ pub struct Ports {
     pub custody: Arc<Custody>,
     /// Which accounts are the organisation's is read, where a cloud has a part in the key.
     pub settings: Arc<dyn Settings>,
+    /// What some of them are entered by is read.
+    pub secrets: Arc<dyn ProviderSecrets>,
     /// The signature is committed before it leaves, or withheld.
     pub signatures: Arc<dyn SignatureWrites>,
     /// What the key must be to sign is read.
@@ -148,7 +150,7 @@ pub async fn sign(
     }
     let judged = Judged::of(MatchOperation::Sign, &key);
     let violated = policies::hold_against(&in_force?, ports.events.as_ref(), scene, &judged).await?;
-    let accounts = Accounts::of(&ports.custody, ports.settings.as_ref(), &caller.org);
+    let accounts = Accounts::of(&ports.custody, Kept::of(&ports.settings, &ports.secrets), &caller.org);
     let signature = match key_material::sign(&accounts, ports.sealed.as_ref(), &key, &input).await {
         Ok(signature) => signature.to_bytes(),
         Err(error) => {

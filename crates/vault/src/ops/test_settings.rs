@@ -3,11 +3,11 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::put_settings::{self, Ports, Request};
+use super::put_settings::{self, Ports, Request, ToBe};
 use crate::{
     Error,
     caller::Caller,
-    custody::{CloudFault, CloudName},
+    custody::{CloudFault, CloudName, ProviderSecret},
     settings::SettingsRecord,
 };
 
@@ -49,17 +49,17 @@ pub struct Check {
 /// [`Error::Invalid`], [`Error::ProviderUnavailable`], [`Error::StoreUnavailable`]. What an account refuses is no error but part
 /// of the answer.
 pub async fn test_settings(ports: &Ports, caller: &Caller, request: Request) -> Result<Response, Error> {
-    let (settings, stored) = if request.is_empty() {
-        (ports.settings.settings(&caller.org).await?, None)
+    let (settings, stored, secrets) = if request.is_empty() {
+        (ports.settings.settings(&caller.org).await?, None, Vec::new())
     } else {
-        let (settings, stored) = put_settings::to_be(ports, caller, request).await?;
-        (Some(settings), stored)
+        let ToBe { settings, stored, secrets } = put_settings::to_be(ports, caller, request).await?;
+        (Some(settings), stored, secrets)
     };
     let Some(settings) = settings else { return Ok(Response { checks: Vec::new() }) };
     let mut checks = Vec::new();
     for cloud in CloudName::ALL {
         if settings.names(cloud) || stored.as_ref().is_some_and(|stored| stored.names(cloud)) {
-            let tried = would_save(ports, caller, (&settings, stored.as_ref()), cloud).await;
+            let tried = would_save(ports, caller, (&settings, &secrets, stored.as_ref()), cloud).await;
             checks.push(Check::of(cloud, tried)?);
         }
     }
@@ -69,11 +69,11 @@ pub async fn test_settings(ports: &Ports, caller: &Caller, request: Request) -> 
 async fn would_save(
     ports: &Ports,
     caller: &Caller,
-    (settings, stored): (&SettingsRecord, Option<&SettingsRecord>),
+    (settings, secrets, stored): (&SettingsRecord, &[(CloudName, ProviderSecret)], Option<&SettingsRecord>),
     cloud: CloudName,
 ) -> Result<(), Error> {
     if settings.names(cloud) {
-        put_settings::try_out(ports, caller, settings, cloud).await?;
+        put_settings::try_out(ports, caller, (settings, secrets), cloud).await?;
     }
     let Some(stored) = stored else { return Ok(()) };
     match ports.writes.dependent(&caller.org, settings.demands(stored)).await? {
@@ -96,6 +96,7 @@ impl Check {
                 (fault.code(), shown.then(|| source.to_string()))
             }
             Error::SettingsInUse { .. } => ("settings_in_use", None),
+            Error::SecretUnusable { .. } => ("secret_unusable", None),
             _ => return Err(error),
         };
         let cause = std::error::Error::source(&error).map(ToString::to_string);

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::{Hold, Record, StoreError};
 use crate::{
     Timestamp,
-    custody::{CloudName, DeploymentId},
+    custody::{CloudName, DeploymentId, SealedSecret},
     id::{KeyId, OrgId},
     providers::{KeyProvider, PqProvider},
     settings::{Demand, SettingsRecord},
@@ -25,20 +25,33 @@ pub trait Settings: Send + Sync {
     async fn deployment(&self) -> Result<DeploymentId, StoreError>;
 }
 
+/// Reads what organisations handed over to be used at clouds. Only what enters accounts has this port.
+#[async_trait]
+pub trait ProviderSecrets: Send + Sync {
+    /// The secret of an organisation's account in a cloud.
+    async fn provider_secret(
+        &self,
+        org: &OrgId,
+        cloud: CloudName,
+    ) -> Result<Option<SealedSecret>, StoreError>;
+}
+
 /// Changes settings.
 #[async_trait]
 pub trait SettingsWrites: Send + Sync {
     /// The settings, on condition that those stored were saved when `replaces` says; `None` where there must be none. Where they
     /// name an account no more, it must be one that could be cleared; where they name another, or enter it otherwise, no
-    /// creation and no deletion may rest on the old ones.
+    /// creation and no deletion may rest on the old ones. Secrets go with them: those in `secrets` take the place of what was stored,
+    /// one of an account that needs none is gone, and any other stays.
     async fn put_settings(
         &self,
         settings: &SettingsRecord,
+        secrets: &[(CloudName, SealedSecret)],
         replaces: Option<Timestamp>,
         record: Record,
     ) -> Result<Saving, StoreError>;
 
-    /// Takes the settings away, on condition that no active key, no creation and no deletion rests on them. While it looks, no
+    /// Takes the settings and every secret away, on condition that no active key, no creation and no deletion rests on them. While it looks, no
     /// creation begins.
     async fn clear_settings(&self, org: &OrgId, record: Record) -> Result<Clearing, StoreError>;
 

@@ -98,7 +98,7 @@ run "roles" {
       for operation, function in module.function : operation
       if length([for statement in jsondecode(function.policy).Statement : true if statement.Sid == "OpenTheVaultsKey"]) > 0
       ]) == toset([
-      "create-key", "create-org", "put-settings", "rewrap-keys", "rotate-due-keys", "rotate-key", "rotate-ledger-key", "seal-ledger", "sign",
+      "create-key", "create-org", "put-settings", "reconcile-keys", "rewrap-keys", "rotate-due-keys", "rotate-key", "rotate-ledger-key", "seal-ledger", "sign",
       "test-settings"
     ])
     error_message = "The vault's key-encryption key is opened by others than those that make, sign with, move or check keys."
@@ -117,6 +117,22 @@ run "roles" {
   assert {
     condition     = length(jsondecode(module.function["health"].policy).Statement) == 2
     error_message = "`health` writes its log and sends traces, and nothing else."
+  }
+}
+
+run "outbound_federation" {
+  command = plan
+
+  variables {
+    outbound_federation = true
+  }
+
+  assert {
+    condition = toset([
+      for operation, function in module.function : operation
+      if contains([for statement in jsondecode(function.policy).Statement : statement.Sid], "ProveItsIdentity")
+    ]) == toset([for operation, row in jsondecode(file("../../../docs/aws-permissions.json")) : operation if contains(keys(row), "customer-roles")])
+    error_message = "Others than those that enter accounts prove who they are, or not all of them do."
   }
 }
 
