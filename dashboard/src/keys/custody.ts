@@ -1,6 +1,6 @@
 // Who holds what of a key: the three axes, what a choice means, and what it comes to.
 
-import type { Algorithm, KekProvider, KeyProvider, PqProvider } from "@postq/sdk";
+import type { Algorithm, KekProvider, KeyProvider, PqProvider, VaultSettings } from "@postq/sdk";
 
 export type Axis = "kekProvider" | "keyProvider" | "pqProvider";
 
@@ -19,6 +19,17 @@ export interface Choice {
   not?: string;
 }
 
+/** The clouds where an organisation can name an account of its own: whose each is, and what it is called where it wraps and holds. */
+export const CLOUDS = {
+  aws: { of: "AWS", provider: "aws-kms" },
+  azure: { of: "Azure", provider: "azure-kv" },
+} as const;
+export type Cloud = keyof typeof CLOUDS;
+export const CLOUD_NAMES = Object.keys(CLOUDS) as Cloud[];
+
+/** Which accounts are named; undefined where this token may not know. */
+export type NamedAccounts = Record<Cloud, boolean> | undefined;
+
 const SOON = "Not in this version of the vault yet.";
 
 /** The three questions, with what can be answered. */
@@ -30,7 +41,7 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
     choices: [
       { value: "env", name: "This vault", sentence: "The vault's own key-encryption key. Nothing to set up, and nothing of yours to withdraw." },
       { value: "aws-kms", name: "AWS KMS", sentence: "A key in your account opens the data key at every signature. Disable it, and signing stops." },
-      { value: "azure-kv", name: "Azure Key Vault", sentence: "An RSA key in your vault unwraps the data key.", not: SOON },
+      { value: "azure-kv", name: "Azure Key Vault", sentence: "An RSA key in your key vault opens the data key at every signature. Disable it, and signing stops." },
       { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project decrypts the data key.", not: SOON },
     ],
   },
@@ -41,7 +52,7 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
     choices: [
       { value: "postq-managed", name: "This vault", sentence: "Sealed under the data key, opened for each signature, and erased when the key ends." },
       { value: "aws-kms", name: "AWS KMS", sentence: "A key of its own in your account. It never leaves, and each signature stands in your CloudTrail." },
-      { value: "azure-kv", name: "Azure Key Vault", sentence: "A P-256 key in your vault.", not: SOON },
+      { value: "azure-kv", name: "Azure Key Vault", sentence: "A P-256 key of its own in your key vault. It never leaves, and each signature stands in the key vault's log, where you have turned that on." },
       { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project.", not: SOON },
     ],
   },
@@ -63,14 +74,25 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
 export const AS_SET: Choice = { value: "", name: "As the settings say", sentence: "Whoever your organisation chose for keys that do not say." };
 
 /** A choice as it stands with the others: why it cannot be made now, if it cannot. */
-export function notChoosable(axis: Axis, choice: Choice, algorithm: Algorithm, custody: Custody, account: boolean | undefined): string | undefined {
+export function notChoosable(axis: Axis, choice: Choice, algorithm: Algorithm, custody: Custody, accounts: NamedAccounts): string | undefined {
   if (axis === "keyProvider" && choice.value === "azure-kv" && algorithm.endsWith("ed25519")) {
     return "Azure Key Vault holds P-256 alone: it would take an algorithm with ecdsa-p256.";
   }
   if (choice.not !== undefined) return choice.not;
   if (axis === "kekProvider" && isSealless(custody)) return "Both halves are held elsewhere: nothing is sealed, so nothing is wrapped.";
-  if (choice.value === "aws-kms" && account === false) return "Name your AWS account first, in Settings.";
+  const cloud = cloudOf(choice.value);
+  if (cloud && accounts?.[cloud] === false) return `Name your ${CLOUDS[cloud].of} account first, in Settings.`;
   return undefined;
+}
+
+/** The cloud whose account a provider is in; none where it is in no account that can be named. */
+export function cloudOf(provider: string): Cloud | undefined {
+  return CLOUD_NAMES.find((cloud) => CLOUDS[cloud].provider === provider);
+}
+
+/** The accounts that settings name: none of them where nothing is set, which is null. */
+export function accountsOf(settings: VaultSettings | null | undefined): NamedAccounts {
+  return settings === undefined ? undefined : { aws: Boolean(settings?.aws), azure: Boolean(settings?.azure) };
 }
 
 /** Whether the vault keeps neither half. */

@@ -1,4 +1,4 @@
-// What an AWS account must allow, ready to be pasted: docs/aws.md has the same with its reasons.
+// What an account must allow, ready to be pasted: docs/aws.md has AWS's with its reasons.
 
 import { pretty } from "../words.ts";
 
@@ -17,7 +17,7 @@ export function trustPolicy(externalId: string): string {
   });
 }
 
-/** What the role may do, and no more. */
+/** What the role may do in AWS, and no more. */
 export function permissions(keyArn: string): string {
   const marked = { StringLike: { "aws:ResourceTag/postq:deployment": "*" } };
   return pretty({
@@ -28,5 +28,31 @@ export function permissions(keyArn: string): string {
       { Effect: "Allow", Action: ["kms:Sign", "kms:GetPublicKey", "kms:DescribeKey", "kms:ListResourceTags", "kms:ScheduleKeyDeletion"], Resource: "*", Condition: marked },
       { Effect: "Allow", Action: "kms:ListKeys", Resource: "*" },
     ],
+  });
+}
+
+/**
+ * A role of Azure's for the application, with what the vault calls and no more: reading stands for listing and for finding what was
+ * deleted, too.
+ */
+export function azureRole(): string {
+  const may = ["read", "create/action", "delete", "wrap/action", "unwrap/action", "sign/action"];
+  return pretty({
+    Name: "PostQ Vault",
+    IsCustom: true,
+    Description: "Wraps data keys, and makes, uses and deletes halves",
+    Actions: [],
+    DataActions: may.map((what) => `Microsoft.KeyVault/vaults/keys/${what}`),
+    AssignableScopes: ["/subscriptions/<your subscription>/resourceGroups/<the key vault's group>"],
+  });
+}
+
+/** By what the application takes this deployment at its word, for this organisation alone. */
+export function federatedCredential(externalId: string): string {
+  return pretty({
+    name: "postq-vault",
+    issuer: "<the deployment's issuer: ask its operator>",
+    subject: "<the deployment's subject: ask its operator>",
+    audiences: [externalId],
   });
 }
