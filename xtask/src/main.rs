@@ -36,6 +36,8 @@ enum Command {
     TestLong,
     /// Try AWS KMS itself, in an account that the environment names
     TestLiveAws,
+    /// Try Azure Key Vault itself, in a vault that the environment names
+    TestLiveAzure,
     /// Measure composite signing and verification beside other libraries
     Bench,
     /// Measure placing, sealing, proving and checking in a ledger of up to a million entries
@@ -80,6 +82,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test => stages::test(&sh, false),
         Command::TestLong => stages::test(&sh, true),
         Command::TestLiveAws => stages::live_aws(&sh),
+        Command::TestLiveAzure => stages::live_azure(&sh),
         Command::Bench => bench::composite(&sh),
         Command::BenchLedger => bench::ledger(&sh),
         Command::BenchServer => bench::server(&sh),

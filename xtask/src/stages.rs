@@ -149,6 +149,12 @@ pub(crate) fn live_aws(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo run --locked -p custody-aws --example live").run()?)
 }
 
+/// The custody suite against Azure Key Vault itself. It costs some thousands of calls, and leaves one deleted key.
+pub(crate) fn live_azure(sh: &Shell) -> anyhow::Result<()> {
+    setup::c_compiler(sh)?;
+    Ok(cmd!(sh, "cargo run --locked -p custody-azure --example live").run()?)
+}
+
 /// Writes docs/openapi.json from the types.
 pub(crate) fn openapi(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo test --locked -p tests openapi").env("POSTQ_WRITE_SNAPSHOTS", "1").run()?)
