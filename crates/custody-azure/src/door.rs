@@ -178,7 +178,7 @@ impl Doors {
             return Ok(clients.clone());
         }
         let client = |retry| {
-            let client_options = self.options(vault.host(), Service::Keys(resource(vault)), retry, None);
+            let client_options = self.options(vault.host(), Service::Keys(vault.resource()), retry, None);
             let options = KeyClientOptions { client_options, ..KeyClientOptions::default() };
             KeyClient::new(vault.as_str(), door.credential.clone(), Some(options))
                 .map_err(|error| call::judge(Call::on("keys/get", vault.as_str()), &error))
@@ -200,7 +200,7 @@ impl Doors {
         }
         let another = format!("{}-another", settings.external_id);
         let credential = self.credential(&account.account, None, &another)?;
-        let scope = format!("{}/.default", resource(&account.account.vault));
+        let scope = format!("{}/.default", account.account.vault.resource());
         let asked = async {
             match credential.get_token(&[&scope], None).await {
                 Ok(_) => Ok(true),
@@ -220,18 +220,6 @@ fn authority(cloud: AzureCloudName) -> (&'static str, CloudConfiguration) {
         AzureCloudName::Public => ("login.microsoftonline.com", CloudConfiguration::AzurePublic),
         AzureCloudName::China => ("login.chinacloudapi.cn", CloudConfiguration::AzureChina),
         AzureCloudName::UsGovernment => ("login.microsoftonline.us", CloudConfiguration::AzureGovernment),
-    }
-}
-
-/// What a token is for.
-fn resource(vault: &VaultUrl) -> &'static str {
-    match (vault.cloud(), vault.is_hsm()) {
-        (AzureCloudName::Public, false) => "https://vault.azure.net",
-        (AzureCloudName::Public, true) => "https://managedhsm.azure.net",
-        (AzureCloudName::China, false) => "https://vault.azure.cn",
-        (AzureCloudName::China, true) => "https://managedhsm.azure.cn",
-        (AzureCloudName::UsGovernment, false) => "https://vault.usgovcloudapi.net",
-        (AzureCloudName::UsGovernment, true) => "https://managedhsm.usgovcloudapi.net",
     }
 }
 

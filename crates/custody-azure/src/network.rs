@@ -113,10 +113,9 @@ pub(crate) struct OneHost {
 }
 
 /// What a host is asked for.
-#[derive(Clone, Copy)]
 pub(crate) enum Service {
     /// Keys, with tokens for a resource.
-    Keys(&'static str),
+    Keys(String),
     /// Tokens.
     Tokens,
 }
@@ -147,7 +146,7 @@ impl HttpClient for OneHost {
             return Err(failed(azure_core::error::ErrorKind::Other, format!("{self:?} sends nowhere else")));
         }
         let authorized = request.headers().iter().any(|(name, _)| *name == AUTHORIZATION);
-        if let (Service::Keys(resource), false) = (self.service, authorized) {
+        if let (Service::Keys(resource), false) = (&self.service, authorized) {
             return Ok(challenge(resource));
         }
         let method = match request.method() {

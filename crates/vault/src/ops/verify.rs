@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use composite::{Algorithm, MessageRepresentative, PublicKey, Signature, Verdict};
+use futures::future::join;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -112,14 +113,21 @@ pub async fn verify(
 ) -> Result<Response, Error> {
     let context = input::context(request.context)?;
     let message = Message::new(request.payload, request.prehash)?;
-    let (key, public_key) = match (request.key_id, request.public_key) {
+    let (key, in_force, public_key) = match (request.key_id, request.public_key) {
         (Some(id), None) => {
-            let key = super::find_user_key(ports.keys.as_ref(), caller, &id).await?;
+            let looked_up = join(
+                super::find_user_key(ports.keys.as_ref(), caller, &id),
+                policies::read(ports.policies.as_ref(), &caller.org),
+            );
+            let (key, in_force) = looked_up.await;
+            let key = key?;
             let public_key = key.public_key.clone();
-            (Some(key), public_key)
+            (Some(key), in_force, public_key)
         }
+        // Whoever has a public key can check by it anywhere.
         (None, Some(json)) => {
-            (None, PublicKey::from_json(&json).map_err(|e| Error::invalid("publicKey", e))?)
+            let public_key = PublicKey::from_json(&json).map_err(|e| Error::invalid("publicKey", e))?;
+            (None, Ok(Vec::new()), public_key)
         }
         (Some(_), Some(_)) => {
             return Err(Error::invalid("publicKey", "send either `keyId` or `publicKey`, not both"));
@@ -132,11 +140,9 @@ pub async fn verify(
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now: Timestamp::now() };
     let violated = match &key {
         Some(key) => {
-            let in_force = policies::read(ports.policies.as_ref(), &caller.org).await?;
             let judged = Judged::of(MatchOperation::Verify, key);
-            policies::hold_against(&in_force, ports.events.as_ref(), scene, &judged).await?
+            policies::hold_against(&in_force?, ports.events.as_ref(), scene, &judged).await?
         }
-        // Whoever has a public key can check by it anywhere.
         None => None,
     };
     let signature = match request.encoding {

@@ -239,7 +239,7 @@ fn refusal(refusing: &[&Violation<'_>], place: &Place<'_>, judged: &Judged<'_>) 
             "no policy names the key's environment `{environment}`, which puts it under all of them"
         )),
         Place::Unsaid if for_some => parts
-            .push("the key's `metadata.environment` is not said, which puts it under all of them".to_owned()),
+            .push("The key's `metadata.environment` is not said, which puts it under all of them".to_owned()),
         _ => {}
     }
     if judged.key.is_some() {

@@ -135,11 +135,20 @@ impl VaultUrl {
         self.0.strip_prefix("https://").unwrap_or_default()
     }
 
+    /// What tokens for it are for: all vaults of its kind in its cloud.
+    #[must_use]
+    pub fn resource(&self) -> String {
+        format!("https://{}", self.suffix())
+    }
+
+    fn suffix(&self) -> &str {
+        self.host().split_once('.').map_or("", |(_, suffix)| suffix)
+    }
+
     /// The cloud that it is in.
     #[must_use]
     pub fn cloud(&self) -> AzureCloudName {
-        let suffix = self.host().split_once('.').map(|(_, suffix)| suffix);
-        let known = SUFFIXES.iter().find(|(known, _)| Some(*known) == suffix);
+        let known = SUFFIXES.iter().find(|(known, _)| *known == self.suffix());
         known.map_or(AzureCloudName::Public, |(_, cloud)| *cloud)
     }
 
