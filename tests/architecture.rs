@@ -12,20 +12,46 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, semver::Version}
 use crate::python::root;
 
 /// What each of our packages may depend on among ours, outside its tests.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("canonical-json", &[]),
     ("composite", &["canonical-json"]),
     ("ledger", &["canonical-json", "composite"]),
     ("vault", &["composite", "ledger"]),
     ("api", &["vault"]),
+    ("outbound", &[]),
     ("custody-aws", &["composite", "vault"]),
-    ("custody-azure", &["composite", "ledger", "vault"]),
+    ("custody-azure", &["composite", "ledger", "outbound", "vault"]),
+    ("custody-gcp", &["composite", "ledger", "outbound", "vault"]),
     ("custody-local", &["composite", "ledger", "vault"]),
     ("store-dynamodb", &["composite", "ledger", "vault"]),
     ("store-sqlite", &["composite", "ledger", "vault"]),
     ("conformance", &["composite", "ledger", "vault"]),
-    ("server", &["api", "custody-aws", "custody-azure", "custody-local", "store-sqlite", "vault"]),
-    ("functions", &["api", "custody-aws", "custody-azure", "custody-local", "store-dynamodb", "vault"]),
+    (
+        "server",
+        &[
+            "api",
+            "custody-aws",
+            "custody-azure",
+            "custody-gcp",
+            "custody-local",
+            "outbound",
+            "store-sqlite",
+            "vault",
+        ],
+    ),
+    (
+        "functions",
+        &[
+            "api",
+            "custody-aws",
+            "custody-azure",
+            "custody-gcp",
+            "custody-local",
+            "outbound",
+            "store-dynamodb",
+            "vault",
+        ],
+    ),
     ("client", &["canonical-json"]),
     ("cli", &["client", "composite", "ledger"]),
     ("verifier-wasm", &["composite", "ledger"]),
@@ -36,7 +62,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
 ];
 
 /// Crates that only some of ours may name, outside their tests.
-const ONLY_IN: [(&str, &[&str]); 25] = [
+const ONLY_IN: [(&str, &[&str]); 27] = [
     ("aes-gcm", &["vault"]),
     ("aws-sdk-dynamodb", &["store-dynamodb"]),
     ("aws-sdk-kms", &["custody-aws"]),
@@ -48,13 +74,15 @@ const ONLY_IN: [(&str, &[&str]); 25] = [
     ("azure_security_keyvault_keys", &["custody-azure"]),
     ("ed25519-dalek", &["composite"]),
     ("fips204", &["composite"]),
+    ("google-cloud-auth", &["custody-gcp"]),
+    ("google-cloud-kms-v1", &["custody-gcp"]),
     ("hkdf", &["custody-local"]),
     ("js-sys", &["verifier-wasm"]),
     ("lambda_http", &["functions"]),
     ("lambda_runtime", &["functions"]),
     ("ml-dsa", &["composite"]),
     ("p256", &["composite"]),
-    ("reqwest", &["custody-azure"]),
+    ("reqwest", &["outbound"]),
     ("rusqlite", &["store-sqlite"]),
     ("rust-embed", &["server"]),
     ("tower-http", &["api"]),

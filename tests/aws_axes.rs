@@ -169,17 +169,10 @@ async fn what_cannot_be_is_refused_with_what_would_work_and_leaves_nothing() {
         ),
         ("env", "azure-kv", "postq-managed", 422, "unsupported_combination", "ecdsa-p256"),
         ("azure-kv", "postq-managed", "postq-managed", 422, "settings_missing", "Azure"),
-        (
-            "gcp-kms",
-            "postq-managed",
-            "postq-managed",
-            501,
-            "provider_unavailable",
-            "not part of this deployment",
-        ),
-        ("env", "gcp-kms", "postq-managed", 501, "provider_unavailable", "not part of this deployment"),
-        ("env", "postq-managed", "gcp-kms", 501, "provider_unavailable", "not part of this deployment"),
-        ("aws-kms", "aws-kms", "gcp-kms", 501, "provider_unavailable", "not part of this deployment"),
+        ("gcp-kms", "postq-managed", "postq-managed", 422, "settings_missing", "Google Cloud KMS"),
+        ("env", "gcp-kms", "postq-managed", 422, "settings_missing", "Google Cloud KMS"),
+        ("env", "postq-managed", "gcp-kms", 422, "settings_missing", "Google Cloud KMS"),
+        ("aws-kms", "aws-kms", "gcp-kms", 422, "settings_missing", "Google Cloud KMS"),
     ] {
         let answer = bed.create("mldsa65+ed25519", kek, classical, pq);
         let what = format!("{kek} {classical} {pq}: {}", answer.text);

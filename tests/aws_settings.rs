@@ -91,7 +91,11 @@ async fn what_is_wrong_with_settings_is_told_by_its_field_and_nothing_is_saved()
     for (body, status, expected) in [
         (json!({"aws": {"keyArn": kek}}), 422, "role_missing"),
         (json!({"azure": crate::local_azure::account()}), 501, "provider_unavailable"),
-        (json!({"gcp": {}}), 501, "provider_unavailable"),
+        (
+            json!({"gcp": {"kekKeyName": "projects/p/locations/l/keyRings/r/cryptoKeys/k"}}),
+            501,
+            "provider_unavailable",
+        ),
     ] {
         assert_eq!(code(&vault.put(SETTINGS, &body).await), (status, expected.into()), "{body}");
     }

@@ -1,55 +1,22 @@
 //! Settings name hosts, and whoever may change settings may name any. What is sent where is looked at on sockets.
 
 use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::{Arc, Mutex},
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
 };
 
-use async_trait::async_trait;
-use custody_azure::{AzureCloud, Lookup, Network, NoAssertions};
+use custody_azure::AzureCloud;
+use outbound::Network;
 use serde_json::{Value, json};
+use vault::custody::NoAssertions;
 
 use crate::{
+    emulation::{Inside, Leads},
     in_process::Vault,
     local_azure::{LocalAzure, account},
 };
 
 const SETTINGS: &str = "/v1/vault/settings";
-
-/// A socket in the deployment's own network, to which nothing may ever come.
-struct Inside(TcpListener);
-
-impl Inside {
-    fn listen() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        Self(listener)
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.0.local_addr().unwrap()
-    }
-
-    fn assert_untouched(&self) {
-        let came = self.0.accept();
-        assert_eq!(came.unwrap_err().kind(), io::ErrorKind::WouldBlock, "somebody came");
-    }
-}
-
-/// Looks names up as it is told to, and notes which; what may be connected to is the product's own choice.
-struct Leads {
-    to: Vec<SocketAddr>,
-    asked: Mutex<Vec<String>>,
-}
-
-#[async_trait]
-impl Lookup for Leads {
-    async fn lookup(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
-        self.asked.lock().unwrap().push(host.to_owned());
-        Ok(self.to.clone())
-    }
-}
 
 /// Addresses that lead, or could be read as leading, to `inside` or to a service of the deployment's own network.
 fn hostile_urls(inside: SocketAddr) -> Vec<String> {
@@ -185,7 +152,7 @@ fn hostile_names() -> Vec<String> {
 #[tokio::test]
 async fn hostile_addresses_names_and_arns_are_refused_and_nothing_is_sent() {
     let inside = Inside::listen();
-    let leads = Arc::new(Leads { to: vec![inside.address()], asked: Mutex::default() });
+    let leads = Leads::to(vec![inside.address()]);
     let vault = equipped(&leads).await;
     let account = |member: &str, value: &str| {
         let mut account = account();
@@ -214,7 +181,7 @@ async fn hostile_addresses_names_and_arns_are_refused_and_nothing_is_sent() {
             assert!(body["error"].as_str().unwrap().contains(field), "{settings}: {body}");
         }
     }
-    assert_eq!(*leads.asked.lock().unwrap(), Vec::<String>::new(), "not even a name was looked up");
+    assert_eq!(leads.asked(), Vec::<String>::new(), "not even a name was looked up");
     inside.assert_untouched();
     assert_eq!(vault.get(SETTINGS).await, Value::Null);
 }
@@ -225,11 +192,11 @@ async fn a_name_that_leads_inside_is_not_followed() {
     let inside = Inside::listen();
     let mapped = SocketAddr::from((Ipv4Addr::LOCALHOST.to_ipv6_mapped(), inside.address().port()));
     for to in [vec![inside.address()], vec![mapped], vec![inside.address(), mapped]] {
-        let leads = Arc::new(Leads { to, asked: Mutex::default() });
+        let leads = Leads::to(to);
         let vault = equipped(&leads).await;
         let (status, body) = vault.put(SETTINGS, &json!({"azure": account()})).await;
         assert_eq!((status, &body["code"]), (503, &json!("kms_unavailable")), "{body}");
-        assert!(!leads.asked.lock().unwrap().is_empty());
+        assert!(!leads.asked().is_empty());
         inside.assert_untouched();
     }
 }
@@ -243,12 +210,12 @@ async fn a_name_that_is_rebound_is_not_followed() {
     let key = vault.post("/v1/hybrid-keys", json!({"name": "k", "kekProvider": "azure-kv"})).await;
     let id = key["id"].as_str().unwrap();
     assert_eq!(vault.sign(id).await.0, 200);
-    let rebound = Arc::new(Leads { to: vec![inside.address()], asked: Mutex::default() });
+    let rebound = Leads::to(vec![inside.address()]);
     let cloud = AzureCloud::new(&azure.network_by(rebound.clone()), Arc::new(NoAssertions)).unwrap();
     let vault = vault.with_custody(|custody| custody.clouds = vec![Arc::new(cloud)]);
     let (status, body) = vault.sign(id).await;
     assert_eq!((status, &body["code"]), (503, &json!("kms_unavailable")), "{body}");
-    assert!(!rebound.asked.lock().unwrap().is_empty());
+    assert!(!rebound.asked().is_empty());
     inside.assert_untouched();
 }
 

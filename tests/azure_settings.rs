@@ -1,14 +1,11 @@
 //! An Azure account in the settings: its secret is handed over, used, and never seen again.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::local_azure::{CLIENT, LocalAzure, SECRET, TENANT, VAULT, account};
+use crate::{
+    emulation::{Log, assert_hidden},
+    local_azure::{CLIENT, LocalAzure, SECRET, TENANT, VAULT, account},
+};
 
 const SETTINGS: &str = "/v1/vault/settings";
 const TEST: &str = "/v1/vault/settings/test";
@@ -221,37 +218,11 @@ async fn what_is_wrong_with_an_account_is_told_by_its_field_and_nothing_is_saved
     assert_eq!(vault.get(SETTINGS).await, before, "trying saves nothing");
 }
 
-/// All that this thread says at the most talkative setting.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 /// Neither the secret, nor a token that it was exchanged for, is in a line of the log or in an answer: while all goes well, while the
 /// application is refused, and while the vault is.
 #[tokio::test]
 async fn no_secret_of_an_account_reaches_a_log_or_an_answer() {
-    let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
-    let talkative = tracing::subscriber::set_default(subscriber);
+    let log = Log::listen();
     let azure = LocalAzure::start();
     let mut vault = azure.vault().await;
     let request = json!({"name": "k", "algorithm": "mldsa44+ecdsa-p256", "kekProvider": "azure-kv", "keyProvider": "azure-kv"});
@@ -275,19 +246,8 @@ async fn no_secret_of_an_account_reaches_a_log_or_an_answer() {
         .iter()
         .map(|token| token.as_str().unwrap().to_owned())
         .collect();
-    drop(talkative);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.told();
     assert!(log.contains("customer.vault.azure.net"), "the calls were logged");
     assert!(!tokens.is_empty());
-    for hidden in tokens.iter().map(String::as_str).chain([CANARY]) {
-        for (at, answer) in answers.iter().enumerate() {
-            assert!(!answer.contains(hidden), "answer {at} has it");
-        }
-        let line = log.lines().find(|line| line.contains(hidden));
-        assert!(
-            line.is_none(),
-            "{}",
-            line.unwrap().replace(hidden, "HIDDEN").chars().take(300).collect::<String>()
-        );
-    }
+    assert_hidden(tokens.iter().map(String::as_str).chain([CANARY]), &log, &answers);
 }

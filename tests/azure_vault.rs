@@ -8,11 +8,13 @@ use std::{
 
 use composite::ClassicalAlgorithm;
 use conformance::custody::Binds;
-use custody_azure::{AzureCloud, NoAssertions};
+use custody_azure::AzureCloud;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use vault::{
-    custody::{Cloud, CloudName, CustodyError, Deletion, HalfAlgorithm, Kept, ProviderSecret, Subject},
+    custody::{
+        Cloud, CloudName, CustodyError, Deletion, HalfAlgorithm, Kept, NoAssertions, ProviderSecret, Subject,
+    },
     id::{KeyId, OrgId},
     settings::{AzureAuth, VaultUrl},
 };

@@ -223,7 +223,7 @@ const KINDS: [(&str, &str); 15] = [
     ("prehash", r"\b[0-9a-f]{128}\b"),
     ("digest", r"\b[0-9a-f]{64}\b"),
     ("address", r"http://127\.0\.0\.1:\d+"),
-    ("base64", r"[A-Za-z0-9+/]{40,}={0,2}"),
+    ("base64", r"[A-Za-z0-9+/]{43,}={0,2}"),
     ("version", r"\b0\.\d+\.\d+\b"),
 ];
 

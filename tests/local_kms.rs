@@ -165,6 +165,7 @@ pub(crate) fn settings(key: &str, role: Option<(&str, &str)>) -> SettingsRecord 
         default_kek: KekProvider::Env,
         aws: Some(AwsAccount::new(key, role.map(|(arn, _)| RoleArn::parse(arn).unwrap())).unwrap()),
         azure: None,
+        gcp: None,
         updated_at: now,
     }
 }

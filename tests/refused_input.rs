@@ -110,8 +110,8 @@ fn a_key_is_made_only_of_what_is_known() {
         assert!(sentence.contains("not yet available — awaiting cloud HSM ML-DSA support"), "{sentence}");
     }
     for axis in ["kekProvider", "keyProvider", "pqProvider"] {
-        let sentence = refused(&create(json!({"name": "n", axis: "gcp-kms"})), 501, "provider_unavailable");
-        assert!(sentence.contains("`gcp-kms`") && sentence.contains("`postq-managed`"), "{sentence}");
+        let sentence = refused(&create(json!({"name": "n", axis: "gcp-kms"})), 422, "settings_missing");
+        assert!(sentence.contains("Google Cloud KMS"), "{sentence}");
     }
     let azure = json!({"name": "n", "keyProvider": "azure-kv"});
     let sentence = refused(&create(azure), 422, "unsupported_combination");

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_sts::{Client, error::ProvideErrorMetadata};
-use custody_azure::{AssertionError, Assertions};
+use vault::custody::{AssertionError, Assertions};
 use zeroize::Zeroizing;
 
 /// JSON Web Tokens whose subject is the function's role, each for one audience.

@@ -21,8 +21,10 @@ use aws_config::BehaviorVersion;
 use aws_types::SdkConfig;
 use axum::Router;
 use custody_aws::{AwsCloud, OwnIdentity};
-use custody_azure::{AzureCloud, Network};
+use custody_azure::AzureCloud;
+use custody_gcp::GcpCloud;
 use custody_local::{EnvKek, KEK_VARIABLE, PREVIOUS_KEK_VARIABLE};
+use outbound::Network;
 use store_dynamodb::DynamoStore;
 use tokio::sync::OnceCell;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -426,7 +428,9 @@ async fn with_clouds(here: &Custody) -> Result<Arc<Custody>, WiringError> {
     let aws = aws().await;
     custody.clouds.push(Arc::new(AwsCloud::new(&aws, own)));
     let assertions = Arc::new(OwnAssertions { sts: aws_sdk_sts::Client::new(&aws) });
-    custody.clouds.push(Arc::new(AzureCloud::new(&Network::public(), assertions)?));
+    let network = Network::public();
+    custody.clouds.push(Arc::new(AzureCloud::new(&network, assertions.clone())?));
+    custody.clouds.push(Arc::new(GcpCloud::new(&network, assertions)?));
     Ok(Arc::new(custody))
 }
 

@@ -892,6 +892,46 @@ export interface components {
              */
             seq: number;
         };
+        /** @description The Google Cloud account. */
+        GcpSettings: {
+            /**
+             * @description With `workloadIdentityProvider`, the audience that the provider must expect, and no other. The vault made it; it cannot be
+             *     chosen.
+             */
+            externalId: string;
+            /** @description The symmetric key that wraps data keys, `projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY`. */
+            kekKeyName: string;
+            /** @description The key ring in which halves are made. */
+            keyRingName: string;
+            /** @description What holds the halves. */
+            protectionLevel: components["schemas"]["ProtectionLevel"];
+            /** @description The service account that the key is of, or that is impersonated; null where the grants are the deployment's identity's own. */
+            serviceAccountEmail?: string | null;
+            /** @description Whether a service account's key is stored. It is never shown. */
+            serviceAccountKeyConfigured: boolean;
+            /** @description What takes assertions of the deployment's identity; null where it is entered by a service account's key. */
+            workloadIdentityProvider?: string | null;
+        };
+        /** @description The Google Cloud account to be. Without `Debug`: it may hold a secret. */
+        GcpSettingsRequest: {
+            /** @description May be sent back as it was read; it cannot be chosen. */
+            externalId?: string | null;
+            /** @description The symmetric key that is to wrap data keys, `projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY`. */
+            kekKeyName: string;
+            /** @description The key ring in which halves are to be made, `projects/PROJECT/locations/LOCATION/keyRings/RING`; the wrapping key's if left out. */
+            keyRingName?: string | null;
+            protectionLevel?: components["schemas"]["ProtectionLevel"] | null;
+            /** @description With a provider, the service account to impersonate, if any; with a key, the account that the key is of. */
+            serviceAccountEmail?: string | null;
+            serviceAccountKey?: components["schemas"]["HandedOver"] | null;
+            /** @description May be sent back as it was read; it says nothing. */
+            serviceAccountKeyConfigured?: boolean | null;
+            /**
+             * @description The provider of a workload identity pool that takes assertions of the deployment's identity,
+             *     `projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`; then nothing is stored.
+             */
+            workloadIdentityProvider?: string | null;
+        };
         /** @description A secret that a caller hands over: erased when dropped, without `Debug`. */
         HandedOver: string;
         /** @description That the process answers, and which version it is. */
@@ -1340,6 +1380,11 @@ export interface components {
          * @enum {string}
          */
         PqProvider: "postq-managed" | "aws-kms" | "gcp-kms" | "aws-cloudhsm" | "azure-managed-hsm";
+        /**
+         * @description What holds a key at Google Cloud KMS.
+         * @enum {string}
+         */
+        ProtectionLevel: "software" | "hsm";
         /** @description A public key as JSON. */
         PublicKeyData: {
             /** @description The composite algorithm. */
@@ -1356,8 +1401,7 @@ export interface components {
             aws?: components["schemas"]["AwsSettingsRequest"] | null;
             azure?: components["schemas"]["AzureSettingsRequest"] | null;
             defaultKekProvider?: components["schemas"]["KekProvider"] | null;
-            /** @description The Google Cloud account: not part of this version. */
-            gcp?: Record<string, unknown> | null;
+            gcp?: components["schemas"]["GcpSettingsRequest"] | null;
         };
         /** @description That settings are saved. */
         PutSettingsResponse: components["schemas"]["VaultSettings"] & {
@@ -1705,8 +1749,7 @@ export interface components {
                 azure?: components["schemas"]["AzureSettings"] | null;
                 /** @description Who wraps the data keys of keys that do not say. */
                 defaultKekProvider: components["schemas"]["KekProvider"];
-                /** @description The Google Cloud account; null where there is none. */
-                gcp?: Record<string, unknown> | null;
+                gcp?: components["schemas"]["GcpSettings"] | null;
                 /** @description When they were saved, RFC 3339 UTC with milliseconds. */
                 updatedAt: string;
             };
@@ -1993,8 +2036,7 @@ export interface components {
             azure?: components["schemas"]["AzureSettings"] | null;
             /** @description Who wraps the data keys of keys that do not say. */
             defaultKekProvider: components["schemas"]["KekProvider"];
-            /** @description The Google Cloud account; null where there is none. */
-            gcp?: Record<string, unknown> | null;
+            gcp?: components["schemas"]["GcpSettings"] | null;
             /** @description When they were saved, RFC 3339 UTC with milliseconds. */
             updatedAt: string;
         };
@@ -2090,6 +2132,8 @@ export type ErrorBody = components['schemas']['ErrorBody'];
 export type ErrorFacts = components['schemas']['ErrorFacts'];
 export type EvidenceCheckpoint = components['schemas']['EvidenceCheckpoint'];
 export type EvidenceEntry = components['schemas']['EvidenceEntry'];
+export type GcpSettings = components['schemas']['GcpSettings'];
+export type GcpSettingsRequest = components['schemas']['GcpSettingsRequest'];
 export type HandedOver = components['schemas']['HandedOver'];
 export type Health = components['schemas']['Health'];
 export type InclusionProof = components['schemas']['InclusionProof'];
@@ -2118,6 +2162,7 @@ export type PolicyAction = components['schemas']['PolicyAction'];
 export type PolicyRule = components['schemas']['PolicyRule'];
 export type PolicyTerms = components['schemas']['PolicyTerms'];
 export type PqProvider = components['schemas']['PqProvider'];
+export type ProtectionLevel = components['schemas']['ProtectionLevel'];
 export type PublicKeyData = components['schemas']['PublicKeyData'];
 export type PutSettingsRequest = components['schemas']['PutSettingsRequest'];
 export type PutSettingsResponse = components['schemas']['PutSettingsResponse'];

@@ -42,7 +42,7 @@ describe("an account in Azure", () => {
         const account = { vaultUrl: "https://customer.vault.azure.net", kekName: "kek", tenantId: ID, clientId: ID };
         assert.deepEqual(sent.pop().azure, { ...account, auth: "client-secret", clientSecret: SECRET });
 
-        await page.getByRole("radio", { name: /^Federated/ }).check();
+        await page.getByRole("region", { name: "Azure Key Vault" }).getByRole("radio", { name: /^Federated/ }).check();
         await secret.waitFor({ state: "detached" });
         await page.getByText("Federated credential of the application").click();
         await page.getByText(externalId).first().waitFor();

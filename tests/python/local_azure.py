@@ -9,22 +9,16 @@ by. Hosts are told apart by the name that is asked for, as the real ones are. A 
 `POST /control` sets applications, keys and faults; `GET /control` tells which calls came and which keys there are.
 """
 
-import base64
-import datetime
 import json
 import os
-import ssl
-import tempfile
-import threading
-import time
 import urllib.parse
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
-from cryptography.x509.oid import NameOID
+
+import local_cloud
+from local_cloud import Refused, b64, unb64
 
 AUTHORITIES = {
     "login.microsoftonline.com": "azure.net", "login.chinacloudapi.cn": "azure.cn", "login.microsoftonline.us": "usgovcloudapi.net",
@@ -33,47 +27,43 @@ SUFFIXES = ["vault.azure.net", "managedhsm.azure.net", "vault.azure.cn", "manage
 OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA256()), algorithm=hashes.SHA256(), label=None)
 
 
-class Refused(Exception):
-    def __init__(self, status, code, message="", inner=None):
-        super().__init__(message)
-        self.status, self.code, self.message, self.inner = status, code, message, inner
-
-
-class State:
+class State(local_cloud.State):
     def __init__(self):
-        self.lock = threading.RLock()
-        self.apps, self.tokens, self.keys, self.deleted, self.faults, self.calls = {}, {}, {}, {}, [], []
-        self.issued = []
-        self.latency = 0.0
-        self.redirect = None
+        super().__init__()
+        self.apps, self.keys, self.deleted = {}, {}, {}
+
+    def change(self, change):
+        for tenant, apps in change.get("apps", {}).items():
+            self.apps.setdefault(tenant, {}).update(apps)
+        if change.get("forgetDeleted"):
+            self.deleted = {}
+        for made in change.get("make", []):
+            hsm = "-HSM" if ".managedhsm." in made["host"] else ""
+            kty = made.get("kty", "RSA") + hsm
+            ops = ["wrapKey", "unwrapKey"] if kty.startswith("RSA") else ["sign", "verify"]
+            create(made["host"], made["name"], {"kty": kty, "crv": "P-256", "key_ops": ops})
+        for name, enabled in change.get("enable", {}).items():
+            for names in self.keys.values():
+                for version in names.get(name, {"versions": {}})["versions"].values():
+                    version["enabled"] = enabled
+        return super().change(change)
+
+    def told(self):
+        keys = [
+            {"id": f"https://{host}/keys/{name}/{version}", "tags": key["tags"], "enabled": made["enabled"]}
+            for host, names in self.keys.items() for name, key in names.items() for version, made in key["versions"].items()
+        ]
+        gone = [f"https://{host}/keys/{name}" for host, names in self.deleted.items() for name in names]
+        return {**super().told(), "keys": keys, "deleted": gone}
 
 
 STATE = State()
-
-
-def b64(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def unb64(text):
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def only(body, *names):
     if not isinstance(body, dict) or set(body) - set(names):
         raise Refused(400, "BadParameter", f"only {', '.join(names)} are known here")
     return body
-
-
-def fault_for(action, name):
-    with STATE.lock:
-        for fault in STATE.faults:
-            wanted = fault.get("action", "*") in ("*", action) and fault.get("key", "") in (name or "")
-            if wanted and fault.get("times", 1) > 0:
-                if "times" in fault:
-                    fault["times"] -= 1
-                return fault["how"]
-    return None
 
 
 def token(host, tenant, form):
@@ -96,10 +86,8 @@ def token(host, tenant, form):
         claims = json.loads(unb64(form["client_assertion"].split(".")[1]))
         if app.get("audience") not in ("*", claims["aud"]):
             refuse(700212, "No matching federated identity record found for presented assertion audience.")
-    made = f"eyJ-{uuid.uuid4()}"
     seconds = app.get("seconds", 3600)
-    STATE.tokens[made] = {"until": time.time() + seconds, "resource": scope.removesuffix("/.default"), "client": form["client_id"]}
-    STATE.issued.append(made)
+    made = STATE.issue(f"eyJ-{uuid.uuid4()}", seconds, resource=scope.removesuffix("/.default"))
     return {"token_type": "Bearer", "expires_in": seconds, "access_token": made}
 
 
@@ -188,31 +176,8 @@ REFUSALS = {
 }
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body, headers=()):
-        body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("x-ms-request-id", str(uuid.uuid4()))
-        for name, value in headers:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self):
-        self.serve("GET", None)
-
-    def do_DELETE(self):
-        self.serve("DELETE", None)
-
-    def do_POST(self):
-        self.serve("POST", self.rfile.read(int(self.headers.get("Content-Length", 0))))
+class Handler(local_cloud.Handler):
+    request_id = "x-ms-request-id"
 
     def serve(self, method, body):
         host = self.headers["Host"]
@@ -227,22 +192,10 @@ class Handler(BaseHTTPRequestHandler):
         if host not in AUTHORITIES and not bearer:
             # The first request of a client has no body either.
             return self.challenge(host)
-        with STATE.lock:
-            STATE.calls.append({"action": action, "host": host, "name": name})
-        time.sleep(STATE.latency)
-        how = fault_for(action, name)
-        if how == "hang":
-            time.sleep(30)
-        if how == "dropped":
-            self.close_connection = True
-            return self.connection.close()
-        if how == "garbage":
-            return self.answer(200, b"\x00<html>nothing of the kind</html>")
-        if how == "empty":
-            return self.answer(200, b"{}")
-        if how == "redirect":
-            status, to = STATE.redirect or (307, f"https://elsewhere.{host}")
-            return self.answer(status, b"", [("Location", to + self.path)])
+        STATE.came({"action": action, "host": host, "name": name})
+        how = self.fault_for(action, name)
+        if self.went_wrong(how, host):
+            return None
         try:
             if how in REFUSALS:
                 raise Refused(*REFUSALS[how])
@@ -251,8 +204,7 @@ class Handler(BaseHTTPRequestHandler):
                     return self.answer(200, token(host, name, dict(urllib.parse.parse_qsl(body.decode()))))
                 answer = self.vault(method, host, parts, urllib.parse.parse_qs(url.query), bearer, body, how)
             if how == "lost":
-                self.close_connection = True
-                return self.connection.close()
+                return self.hang_up()
             return self.answer(200, answer)
         except Refused as refused:
             if action == "token":
@@ -269,8 +221,8 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(401, error, [("WWW-Authenticate", self.bearer(host))])
 
     def vault(self, method, host, parts, query, bearer, body, how):
-        held = STATE.tokens.get(bearer.removeprefix("Bearer "))
-        if held is None or held["until"] < time.time() or held["resource"] != f"https://{host.split('.', 1)[1]}":
+        held = STATE.held(bearer.removeprefix("Bearer "))
+        if held is None or held["resource"] != f"https://{host.split('.', 1)[1]}":
             raise Refused(401, "Unauthorized", "AKV10032: the token is not taken.")
         if not query.get("api-version"):
             raise Refused(400, "BadParameter", "api-version must be specified")
@@ -306,91 +258,4 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(404, "NotFound", "there is no such route")
 
 
-class Control(Handler):
-    def do_GET(self):
-        with STATE.lock:
-            keys = [
-                {"id": f"https://{host}/keys/{name}/{version}", "tags": key["tags"], "enabled": made["enabled"]}
-                for host, names in STATE.keys.items() for name, key in names.items() for version, made in key["versions"].items()
-            ]
-            gone = [f"https://{host}/keys/{name}" for host, names in STATE.deleted.items() for name in names]
-            self.answer(200, {"calls": STATE.calls, "keys": keys, "deleted": gone, "issued": STATE.issued})
-
-    def do_POST(self):
-        change = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        with STATE.lock:
-            for tenant, apps in change.get("apps", {}).items():
-                STATE.apps.setdefault(tenant, {}).update(apps)
-            if "latencyMs" in change:
-                STATE.latency = change["latencyMs"] / 1000
-            if "redirect" in change:
-                STATE.redirect = change["redirect"]
-            if "faults" in change:
-                STATE.faults = change["faults"]
-            if change.get("forgetCalls"):
-                STATE.calls = []
-            if change.get("forgetTokens"):
-                STATE.tokens = {}
-            if change.get("forgetDeleted"):
-                STATE.deleted = {}
-            for made in change.get("make", []):
-                hsm = "-HSM" if ".managedhsm." in made["host"] else ""
-                kty = made.get("kty", "RSA") + hsm
-                ops = ["wrapKey", "unwrapKey"] if kty.startswith("RSA") else ["sign", "verify"]
-                create(made["host"], made["name"], {"kty": kty, "crv": "P-256", "key_ops": ops})
-            for name, enabled in change.get("enable", {}).items():
-                for names in STATE.keys.values():
-                    for version in names.get(name, {"versions": {}})["versions"].values():
-                        version["enabled"] = enabled
-        self.answer(200, {})
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def handle_error(self, _request, _address):
-        """A caller who hangs up is part of what is tested."""
-
-
-def certificates():
-    now = datetime.datetime.now(datetime.timezone.utc)
-
-    def name(text):
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-    def certificate(subject, key, issuer, issuer_key):
-        builder = x509.CertificateBuilder().subject_name(name(subject)).issuer_name(name(issuer)).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number())
-        return builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=30)), issuer_key
-
-    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    builder, _ = certificate("tests", root_key, "tests", root_key)
-    root = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(root_key, hashes.SHA256())
-    names = [x509.DNSName(host) for host in AUTHORITIES] + [x509.DNSName(f"*.{suffix}") for suffix in SUFFIXES]
-    builder, _ = certificate("local", key, "tests", root_key)
-    leaf = builder.add_extension(x509.SubjectAlternativeName(names), critical=False).sign(root_key, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return root.public_bytes(pem), leaf.public_bytes(pem) + private
-
-
-ROOT, CHAIN = certificates()
-CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-with tempfile.NamedTemporaryFile() as file:
-    file.write(CHAIN)
-    file.flush()
-    CONTEXT.load_cert_chain(file.name)
-
-
-class TlsServer(Server):
-    def get_request(self):
-        connection, address = super().get_request()
-        # The handshake is the thread's that serves it.
-        return CONTEXT.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
-
-
-SERVER, CONTROL = TlsServer(("127.0.0.1", 0), Handler), Server(("127.0.0.1", 0), Control)
-threading.Thread(target=CONTROL.serve_forever, daemon=True).start()
-print(json.dumps({"port": SERVER.server_address[1], "control": CONTROL.server_address[1], "root": ROOT.decode()}), flush=True)
-SERVER.serve_forever()
+local_cloud.run(STATE, Handler, [*AUTHORITIES, *(f"*.{suffix}" for suffix in SUFFIXES)])

@@ -38,6 +38,8 @@ enum Command {
     TestLiveAws,
     /// Try Azure Key Vault itself, in a vault that the environment names
     TestLiveAzure,
+    /// Try Google Cloud KMS itself, in a project that the environment names
+    TestLiveGcp,
     /// Measure composite signing and verification beside other libraries
     Bench,
     /// Measure placing, sealing, proving and checking in a ledger of up to a million entries
@@ -83,6 +85,7 @@ fn main() -> anyhow::Result<()> {
         Command::TestLong => stages::test(&sh, true),
         Command::TestLiveAws => stages::live_aws(&sh),
         Command::TestLiveAzure => stages::live_azure(&sh),
+        Command::TestLiveGcp => stages::live_gcp(&sh),
         Command::Bench => bench::composite(&sh),
         Command::BenchLedger => bench::ledger(&sh),
         Command::BenchServer => bench::server(&sh),

@@ -65,7 +65,7 @@ pub(crate) fn screenshots(sh: &Shell) -> anyhow::Result<()> {
     setup::python(sh)?;
     setup::chromium(sh)?;
     build_if_stale(sh)?;
-    cmd!(sh, "cargo build --locked -p server --features aws,azure").run()?;
+    cmd!(sh, "cargo build --locked -p server --features aws,azure,gcp").run()?;
     Ok(cmd!(sh, "node tests/browser/screenshots.js docs/screenshots").run()?)
 }
 

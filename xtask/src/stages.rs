@@ -155,6 +155,12 @@ pub(crate) fn live_azure(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo run --locked -p custody-azure --example live").run()?)
 }
 
+/// The custody suite against Google Cloud KMS itself. It costs some thousands of calls, and leaves a few keys whose versions are destroyed.
+pub(crate) fn live_gcp(sh: &Shell) -> anyhow::Result<()> {
+    setup::c_compiler(sh)?;
+    Ok(cmd!(sh, "cargo run --locked -p custody-gcp --example live").run()?)
+}
+
 /// Writes docs/openapi.json from the types.
 pub(crate) fn openapi(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo test --locked -p tests openapi").env("POSTQ_WRITE_SNAPSHOTS", "1").run()?)

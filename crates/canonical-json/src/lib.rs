@@ -40,7 +40,7 @@ pub enum Json {
 
 impl Json {
     /// An object of these members.
-    pub fn object<const N: usize>(members: [(&str, Self); N]) -> Self {
+    pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         let mut object = Object::default();
         for (name, value) in members {
             object.insert(name, value);

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 pub(crate) mod azure;
+pub(crate) mod gcp;
 pub(crate) mod policies;
 
 use std::path::PathBuf;
@@ -447,7 +448,7 @@ pub(crate) enum Settings {
 
 #[derive(Args)]
 pub(crate) struct Accounts {
-    /// Who wraps the data keys of keys that do not say: env, aws-kms or azure-kv
+    /// Who wraps the data keys of keys that do not say: env, aws-kms, azure-kv or gcp-kms
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) default_kek_provider: Option<String>,
     /// The symmetric key of AWS KMS that wraps data keys, arn:aws:kms:REGION:ACCOUNT:key/ID
@@ -458,14 +459,17 @@ pub(crate) struct Accounts {
     pub(crate) aws_role_arn: Option<String>,
     #[command(flatten)]
     pub(crate) azure: azure::Account,
+    #[command(flatten)]
+    pub(crate) gcp: gcp::Account,
 }
 
 impl Accounts {
     pub(crate) const fn is_empty(&self) -> bool {
-        let Self { default_kek_provider, aws_key_arn, aws_role_arn, azure } = self;
+        let Self { default_kek_provider, aws_key_arn, aws_role_arn, azure, gcp } = self;
         default_kek_provider.is_none()
             && aws_key_arn.is_none()
             && aws_role_arn.is_none()
             && azure.vault_url.is_none()
+            && gcp.kek_key_name.is_none()
     }
 }

@@ -1,12 +1,15 @@
-//! Each half's verification by itself, for standard test vectors and for comparing engines.
+//! Each half by itself: its verification, for standard test vectors and for comparing engines, and the forms in which key services hand
+//! out keys and signatures.
 //!
 //! A half that verifies says nothing about a composite signature: nothing calls these but tests, and whoever fetches a half's
-//! signature from a key service and must know that it is that half's.
+//! key or signature from a key service and must know that it is that half's.
 
 use crate::{
     CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, Error, MessageRepresentative, MlDsaSet, PublicKey,
     ecdsa_p256, ed25519, ml_dsa,
 };
+
+pub use crate::spki::{classical_from_spki, classical_from_spki_pem, pq_from_spki};
 
 /// Whether the signature is the key's ML-DSA half's, over M'.
 #[must_use]

@@ -285,6 +285,7 @@ pub(crate) async fn settings(store: &dyn Store, org: &OrgId, at: Timestamp) -> S
         default_kek: KekProvider::AwsKms,
         aws: Some(AwsAccount::new(key, Some(role)).unwrap()),
         azure: None,
+        gcp: None,
         updated_at: at,
     }
 }

@@ -5,7 +5,10 @@ use vault::{
     custody::{CloudName, SealedSecret},
     id::OrgId,
     record_tag::KekId,
-    settings::{AzureAccount, AzureAuth, Guid, SettingsRecord, VaultKeyName, VaultUrl},
+    settings::{
+        AzureAccount, AzureAuth, CryptoKeyName, GcpAccount, GcpAuth, Guid, ProtectionLevel, ServiceAccount,
+        SettingsRecord, VaultKeyName, VaultUrl, WorkloadIdentityProvider,
+    },
     store::{Clearing, Saving, Store},
 };
 
@@ -19,6 +22,7 @@ pub(crate) async fn all(store: &dyn Store) {
     a_secret_that_was_not_saved_is_not_there(store).await;
     secrets_are_walked_once_each_and_moved_only_as_they_were_read(store).await;
     of_two_savings_one_leaves_its_settings_and_its_secret(store).await;
+    each_cloud_s_secret_goes_with_its_account_alone(store).await;
 }
 
 async fn a_secret_stays_until_another_comes_or_its_account_goes(store: &dyn Store) {
@@ -127,6 +131,49 @@ async fn of_two_savings_one_leaves_its_settings_and_its_secret(store: &dyn Store
         let (winner, secrets) = &rivals[won.iter().position(|won| *won).unwrap()];
         assert_eq!(store.settings(&org).await.unwrap().as_ref(), Some(winner));
         assert_eq!(store.provider_secret(&org, CloudName::Azure).await.unwrap(), Some(secrets[0].1.clone()));
+    }
+}
+
+async fn each_cloud_s_secret_goes_with_its_account_alone(store: &dyn Store) {
+    let org = make_org(store).await.org.id;
+    let secrets = async || {
+        let azure = store.provider_secret(&org, CloudName::Azure).await.unwrap();
+        (azure, store.provider_secret(&org, CloudName::Gcp).await.unwrap())
+    };
+    let first =
+        SettingsRecord { gcp: Some(google()), ..settings(store, &org, AzureAuth::ClientSecret).await };
+    put(store, &first, &[handed_over(1), (CloudName::Gcp, sealed(2))], None).await;
+    assert_eq!(store.settings(&org).await.unwrap(), Some(first.clone()));
+    assert_eq!(secrets().await, (Some(sealed(1)), Some(sealed(2))));
+
+    let another = next(&first);
+    put(store, &another, &[(CloudName::Gcp, sealed(3))], Some(&first)).await;
+    assert_eq!(secrets().await, (Some(sealed(1)), Some(sealed(3))));
+    let without_azure = SettingsRecord { azure: None, ..next(&another) };
+    put(store, &without_azure, &[], Some(&another)).await;
+    assert_eq!(secrets().await, (None, Some(sealed(3))));
+
+    let mut federated = next(&without_azure);
+    let provider = "projects/1/locations/global/workloadIdentityPools/pool/providers/postq";
+    let provider = WorkloadIdentityProvider::parse(provider).unwrap();
+    for account in [None, google().service_account().cloned()] {
+        federated.gcp.as_mut().unwrap().auth = GcpAuth::Federated { provider: provider.clone(), account };
+        let replaced = store.settings(&org).await.unwrap();
+        federated.updated_at = replaced.as_ref().unwrap().updated_at.next();
+        put(store, &federated, &[], replaced.as_ref()).await;
+        assert_eq!(store.settings(&org).await.unwrap().as_ref(), Some(&federated));
+        assert_eq!(secrets().await, (None, None));
+    }
+}
+
+fn google() -> GcpAccount {
+    let kek = CryptoKeyName::parse("projects/p/locations/global/keyRings/r/cryptoKeys/kek").unwrap();
+    let account = ServiceAccount::parse("postq@p.iam.gserviceaccount.com").unwrap();
+    GcpAccount {
+        ring: kek.ring(),
+        kek,
+        protection: ProtectionLevel::Software,
+        auth: GcpAuth::ServiceAccountKey { account },
     }
 }
 

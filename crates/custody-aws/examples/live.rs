@@ -45,6 +45,7 @@ async fn main() {
             AwsAccount::new(KmsKeyArn::parse(&key).expect("POSTQ_LIVE_AWS_KEY"), role).expect("one account"),
         ),
         azure: None,
+        gcp: None,
         updated_at: now,
     };
     let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;

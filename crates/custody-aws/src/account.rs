@@ -8,12 +8,12 @@ use aws_sdk_kms::{
 };
 use tokio::time::Instant;
 use vault::{
-    custody::{CloudFault, CustodyError},
+    custody::{Call, CloudFault, CustodyError, Failed},
     settings::{AwsAccount, KmsKeyArn, SettingsRecord},
 };
 
 use crate::{
-    call::{self, Call, Failed},
+    call,
     door::{ASSUME_ROLE, Door, Doors},
 };
 
@@ -56,7 +56,7 @@ impl Account {
 
     async fn client_until(&self, key_id: &str, deadline: Instant) -> Result<Client, Failed> {
         let key = KmsKeyArn::parse(key_id)
-            .map_err(|e| Failed::new(CloudFault::Denied, Call::on("kms:DescribeKey", key_id), e))?;
+            .map_err(|e| Failed::new(CloudFault::Denied, call::on("kms:DescribeKey", key_id), e))?;
         if key.region() == self.account.key.region() {
             return Ok(self.home.kms.clone());
         }
@@ -74,7 +74,7 @@ impl Account {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let call = Call::on(action, key_id);
+        let call = call::on(action, key_id);
         let Some(turn) = self.doors.breakers.turn(key_id) else {
             return Err(Failed::new(CloudFault::Unavailable, call, "it has not answered for some calls"));
         };
@@ -92,7 +92,7 @@ impl Account {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let call = Call::of(action);
+        let call = call::of(action);
         call::until(self.deadline, call, async { self.judge(call, answer.await) }).await
     }
 
@@ -103,7 +103,7 @@ impl Account {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         call::judge(call, outcome).map_err(|failed| match &self.account.role {
-            Some(role) if failed.is_of_a_rejected_session() => {
+            Some(role) if call::is_of_a_rejected_session(&failed) => {
                 self.doors.forget(role, &self.settings.external_id);
                 failed.of_fault(CloudFault::NotEntered)
             }

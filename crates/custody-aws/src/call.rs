@@ -1,6 +1,6 @@
 //! One call: how long it may take, and what its failure means.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, time::Duration};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::{
@@ -9,7 +9,7 @@ use aws_sdk_kms::{
     operation::RequestId,
 };
 use tokio::time::Instant;
-use vault::custody::{CloudFault, CloudName, CustodyError, Remains};
+use vault::custody::{Call, CloudFault, CloudName, CustodyError, Failed, Remains};
 
 /// How long a request may spend here, however many calls it makes.
 pub const BUDGET: Duration = Duration::from_secs(8);
@@ -36,85 +36,28 @@ pub(crate) fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// A call: the action as policies name it, and what it is on where that is something certain.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Call<'a> {
-    action: &'static str,
-    on: Option<&'a str>,
+/// A call on nothing that is certain yet.
+pub(crate) const fn of(action: &'static str) -> Call<'static> {
+    Call::of(CloudName::Aws, action)
 }
 
-impl Call<'static> {
-    pub(crate) const fn of(action: &'static str) -> Self {
-        Self { action, on: None }
-    }
+/// A call on a key, or on what keys are in.
+pub(crate) const fn on<'a>(action: &'static str, on: &'a str) -> Call<'a> {
+    Call::on(CloudName::Aws, action, on)
 }
 
-impl<'a> Call<'a> {
-    pub(crate) const fn on(action: &'static str, on: &'a str) -> Self {
-        Self { action, on: Some(on) }
-    }
+/// Whether the credentials that came with a call were not, or no longer, accepted.
+pub(crate) fn is_of_a_rejected_session(failed: &Failed) -> bool {
+    const REJECTED: [&str; 4] =
+        ["UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException"];
+    failed.fault == CloudFault::NoCredentials && REJECTED.iter().any(|code| failed.is(code))
 }
 
-impl fmt::Display for Call<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.on {
-            Some(on) => write!(f, "{} on {on}", self.action),
-            None => f.write_str(self.action),
-        }
-    }
-}
-
-/// A call that was not answered as it should have been.
-#[derive(Debug)]
-pub(crate) struct Failed {
-    pub(crate) fault: CloudFault,
-    action: &'static str,
-    /// The service's code for it, where the service answered.
-    pub(crate) code: Option<String>,
-    /// What it left behind.
-    remains: Remains,
-    /// The call and the service's words on it.
-    detail: String,
-}
-
-impl Failed {
-    pub(crate) fn new(fault: CloudFault, call: Call<'_>, detail: impl fmt::Display) -> Self {
-        let detail = format!("{call}: {detail}");
-        Self { fault, action: call.action, code: None, remains: Remains::Unknown, detail }
-    }
-
-    pub(crate) fn leaving(self, remains: Remains) -> Self {
-        Self { remains, ..self }
-    }
-
-    pub(crate) fn is(&self, code: &str) -> bool {
-        self.code.as_deref() == Some(code)
-    }
-
-    pub(crate) fn of_fault(self, fault: CloudFault) -> Self {
-        Self { fault, ..self }
-    }
-
-    /// Whether the credentials that came with a call were not, or no longer, accepted.
-    pub(crate) fn is_of_a_rejected_session(&self) -> bool {
-        const REJECTED: [&str; 4] =
-            ["UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException"];
-        self.fault == CloudFault::NoCredentials && REJECTED.iter().any(|code| self.is(code))
-    }
-
-    /// A refusal by the security token service is one to let the vault in.
-    pub(crate) fn at_the_door(mut self) -> Self {
-        if self.fault == CloudFault::Denied {
-            self.fault = CloudFault::NotEntered;
-        }
-        self
-    }
-}
-
-impl From<Failed> for CustodyError {
-    fn from(failed: Failed) -> Self {
-        let Failed { fault, action, remains, detail, .. } = failed;
-        Self::Cloud { cloud: CloudName::Aws, fault, action, remains, detail }
+/// A refusal by the security token service is one to let the vault in.
+pub(crate) fn at_the_door(failed: Failed) -> Failed {
+    match failed.fault {
+        CloudFault::Denied => failed.of_fault(CloudFault::NotEntered),
+        _ => failed,
     }
 }
 
@@ -153,10 +96,12 @@ where
     let failed = Failed::new(fault, call, format_args!("{said} (request {id})"));
     Err(match credentials {
         // Nothing was sent.
-        Some((_, action)) => {
-            Failed { action: action.unwrap_or(failed.action), remains: Remains::Nothing, ..failed }
-        }
-        None => Failed { code, ..failed },
+        Some((_, None)) => failed.leaving(Remains::Nothing),
+        Some((_, Some(action))) => failed.leaving(Remains::Nothing).of_action(action),
+        None => match code {
+            Some(code) => failed.coded(code),
+            None => failed,
+        },
     })
 }
 

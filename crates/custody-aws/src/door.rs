@@ -15,14 +15,14 @@ use aws_sdk_kms::Client;
 use aws_types::{SdkConfig, region::Region};
 use tokio::time::Instant;
 use vault::{
-    custody::{Breakers, CloudFault, CloudName, CustodyError},
+    custody::{Breakers, Call, CloudFault, CloudName, CustodyError, Failed},
     random,
     settings::{AwsAccount, RoleArn, SettingsRecord},
 };
 
 use crate::{
     OwnIdentity,
-    call::{self, BUDGET, Call, Failed},
+    call::{self, BUDGET},
 };
 
 /// All doors of a process.
@@ -192,10 +192,10 @@ impl AssumedRole {
     }
 
     async fn assume(&self) -> Result<Credentials, Failed> {
-        let asked = Call::on("sts:AssumeRole", self.role.as_str());
+        let asked = call::on("sts:AssumeRole", self.role.as_str());
         let call = self.sts.assume_role().role_arn(self.role.as_str()).role_session_name(SESSION);
         let call = call.set_external_id(self.external_id.clone()).duration_seconds(LIFETIME);
-        let answer = call::judge(asked, call.send().await).map_err(Failed::at_the_door)?;
+        let answer = call::judge(asked, call.send().await).map_err(call::at_the_door)?;
         let given = answer
             .credentials
             .ok_or_else(|| Failed::new(CloudFault::WrongAnswer, asked, "no credentials"))?;
@@ -234,8 +234,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub(crate) const ASSUME_ROLE: Call<'static> = Call::of("sts:AssumeRole");
-const WHO_AM_I: Call<'static> = Call::of("sts:GetCallerIdentity");
+pub(crate) const ASSUME_ROLE: Call<'static> = call::of("sts:AssumeRole");
+const WHO_AM_I: Call<'static> = call::of("sts:GetCallerIdentity");
 
 /// As whom the vault shows in the account's own trail.
 const SESSION: &str = "postq-vault";

@@ -9,13 +9,15 @@ use aws_sdk_kms::{
     primitives::Blob,
     types::{KeySpec, KeyState, KeyUsageType, OriginType, Tag},
 };
+use composite::{
+    ClassicalAlgorithm, MlDsaSet,
+    halves::{classical_from_spki, pq_from_spki},
+};
 use serde_json::json;
-use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use vault::{
-    Timestamp,
     custody::{
-        CloudFault, CustodyError, Deletion, DeploymentId, HalfAlgorithm, Kept, MarkedHalf, NewHalf, Remains,
-        RemoteHalves, Subject,
+        CloudFault, CustodyError, Deletion, DeploymentId, Failed, HalfAlgorithm, Kept, MarkedHalf, NewHalf,
+        Remains, RemoteHalves, Subject, is_young,
     },
     id::KeyId,
     sealed::HalfName,
@@ -24,8 +26,7 @@ use vault::{
 
 use crate::{
     account::Account,
-    call::{Call, Failed},
-    kek::wrong,
+    call,
     sign::{self, how},
 };
 
@@ -43,7 +44,7 @@ impl RemoteHalves for Account {
         }
         let marks = self.tags(&kms, key_id).await?;
         if marks.is_empty() && is_young(key) {
-            let call = Call::on("kms:ListResourceTags", key_id);
+            let call = call::on("kms:ListResourceTags", key_id);
             return Err(Failed::new(
                 CloudFault::Unavailable,
                 call,
@@ -56,7 +57,7 @@ impl RemoteHalves for Account {
             return Ok(Deletion::NotOurs);
         }
         let call = kms.schedule_key_deletion().key_id(key_id).pending_window_in_days(DAYS);
-        match self.judge(Call::on("kms:ScheduleKeyDeletion", key_id), call.send().await) {
+        match self.judge(call::on("kms:ScheduleKeyDeletion", key_id), call.send().await) {
             Ok(_) => Ok(Deletion::Scheduled),
             // A repeated call may find what the first one did, whose answer was lost; any other state passes.
             Err(failed) if failed.is("KMSInvalidStateException") => {
@@ -76,7 +77,7 @@ impl RemoteHalves for Account {
         let mut marker = None;
         loop {
             let page =
-                self.judge(Call::of("kms:ListKeys"), kms.list_keys().set_marker(marker).send().await)?;
+                self.judge(call::of("kms:ListKeys"), kms.list_keys().set_marker(marker).send().await)?;
             for key in page.keys() {
                 let Some(arn) = key.key_arn() else { continue };
                 let marks = match self.tags(kms, arn).await {
@@ -119,7 +120,7 @@ impl RemoteHalves for Account {
         match patiently(sign::YOUNG_TRIES, || self.ask("kms:Sign", key_id, call.clone().send())).await {
             Err(failed) if failed.is("DryRunOperationException") => Ok(()),
             Err(failed) => Err(failed.into()),
-            Ok(_) => Err(wrong(Call::on("kms:Sign", key_id), "it signed in a dry run").into()),
+            Ok(_) => Err(Failed::wrong(call::on("kms:Sign", key_id), "it signed in a dry run").into()),
         }
     }
 }
@@ -146,7 +147,7 @@ impl Account {
             .key_spec(spec.clone())
             .origin(OriginType::AwsKms)
             .description(format!("PostQ Vault: the {} half of {key} of {org}", half.name()))
-            .set_tags(Some(marks.map_err(|e| wrong(Call::of("kms:CreateKey"), &e.to_string()))?))
+            .set_tags(Some(marks.map_err(|e| Failed::wrong(call::of("kms:CreateKey"), &e.to_string()))?))
             .policy(self.policy())
             // The account itself keeps all administration, so nobody can be locked out; the check would ask for the same right
             // for the vault, which must not have it.
@@ -174,7 +175,7 @@ impl Account {
         let arn = made
             .key_metadata
             .and_then(|key| key.arn)
-            .ok_or_else(|| wrong(Call::of("kms:CreateKey"), "no key"))?;
+            .ok_or_else(|| Failed::wrong(call::of("kms:CreateKey"), "no key"))?;
         match self.public_key(&arn, &spec).await {
             Ok(public_key) => Ok(NewHalf { public_key, secret: Kept::AtProvider(arn) }),
             Err(failed) => Err(failed.leaving(Remains::Half(arn)).into()),
@@ -185,12 +186,14 @@ impl Account {
         let ask = || self.ask("kms:GetPublicKey", arn, self.home().get_public_key().key_id(arn).send());
         let answer = patiently(YOUNG_TRIES, ask).await?;
         if answer.key_id() != Some(arn) || answer.key_spec() != Some(spec) {
-            return Err(wrong(Call::on("kms:GetPublicKey", arn), "another key's"));
+            return Err(Failed::wrong(call::on("kms:GetPublicKey", arn), "another key's"));
         }
-        let spki =
-            answer.public_key.ok_or_else(|| wrong(Call::on("kms:GetPublicKey", arn), "no key"))?.into_inner();
+        let spki = answer
+            .public_key
+            .ok_or_else(|| Failed::wrong(call::on("kms:GetPublicKey", arn), "no key"))?
+            .into_inner();
         bare(&spki, spec).ok_or_else(|| {
-            wrong(Call::on("kms:GetPublicKey", arn), "not the SubjectPublicKeyInfo of such a key")
+            Failed::wrong(call::on("kms:GetPublicKey", arn), "not the SubjectPublicKeyInfo of such a key")
         })
     }
 
@@ -252,7 +255,7 @@ impl Account {
     /// young as that it might not be known everywhere; where no hybrid key is named, it is old.
     async fn is_going(&self, kms: &Client, key_id: &str, key: Option<&KeyId>) -> Result<bool, Failed> {
         let described =
-            self.judge(Call::on("kms:DescribeKey", key_id), kms.describe_key().key_id(key_id).send().await);
+            self.judge(call::on("kms:DescribeKey", key_id), kms.describe_key().key_id(key_id).send().await);
         match described {
             Ok(described) => {
                 let state = described.key_metadata.and_then(|key| key.key_state);
@@ -267,32 +270,22 @@ impl Account {
     }
 
     async fn tags(&self, kms: &Client, key_id: &str) -> Result<Vec<Tag>, Failed> {
-        let call = Call::on("kms:ListResourceTags", key_id);
+        let call = call::on("kms:ListResourceTags", key_id);
         let answer = self.judge(call, kms.list_resource_tags().key_id(key_id).send().await)?;
         Ok(answer.tags.unwrap_or_default())
     }
 }
 
-/// Whether a key is so young that not everybody at KMS may know of it and its tags.
-fn is_young(key: &KeyId) -> bool {
-    Timestamp::now().as_millis().saturating_sub(key.made_at().as_millis()) <= YOUNG_MILLIS
-}
-
 /// The public key without its SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), whose algorithm must be the spec's.
 fn bare(spki: &[u8], spec: &KeySpec) -> Option<Vec<u8>> {
-    let spki = SubjectPublicKeyInfoRef::try_from(spki).ok()?;
-    let (algorithm, curve) = match spec {
-        KeySpec::EccNistP256 => ("1.2.840.10045.2.1", Some("1.2.840.10045.3.1.7")),
-        KeySpec::EccNistEdwards25519 => ("1.3.101.112", None),
-        KeySpec::MlDsa44 => ("2.16.840.1.101.3.4.3.17", None),
-        KeySpec::MlDsa65 => ("2.16.840.1.101.3.4.3.18", None),
-        KeySpec::MlDsa87 => ("2.16.840.1.101.3.4.3.19", None),
-        _ => return None,
-    };
-    let named = spki.algorithm.parameters_oid().ok();
-    let curve = curve.map(ObjectIdentifier::new).transpose().ok()?;
-    let fits = spki.algorithm.oid == ObjectIdentifier::new(algorithm).ok()? && named == curve;
-    fits.then(|| spki.subject_public_key.as_bytes().map(<[u8]>::to_vec)).flatten()
+    match spec {
+        KeySpec::EccNistP256 => classical_from_spki(ClassicalAlgorithm::EcdsaP256, spki),
+        KeySpec::EccNistEdwards25519 => classical_from_spki(ClassicalAlgorithm::Ed25519, spki),
+        KeySpec::MlDsa44 => pq_from_spki(MlDsaSet::MlDsa44, spki),
+        KeySpec::MlDsa65 => pq_from_spki(MlDsaSet::MlDsa65, spki),
+        KeySpec::MlDsa87 => pq_from_spki(MlDsaSet::MlDsa87, spki),
+        _ => None,
+    }
 }
 
 const DEPLOYMENT: &str = "postq:deployment";
@@ -306,6 +299,3 @@ const DAYS: i32 = 30;
 /// How often a key that was just made is asked for, and how long lies between.
 const YOUNG_TRIES: u32 = 10;
 const YOUNG_REST: Duration = Duration::from_millis(200);
-
-/// How long a key counts as just made.
-const YOUNG_MILLIS: u64 = 60 * 60 * 1000;

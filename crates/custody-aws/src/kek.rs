@@ -6,16 +6,13 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use aws_sdk_kms::{primitives::Blob, types::DataKeySpec};
 use vault::{
-    custody::{CloudFault, CustodyError, Dek, KeyEncryption, NewDek, Subject, WrappedDek},
+    custody::{CustodyError, Dek, Failed, KeyEncryption, NewDek, Subject, WrappedDek},
     providers::KekProvider,
     sealed,
 };
 use zeroize::Zeroizing;
 
-use crate::{
-    account::Account,
-    call::{Call, Failed},
-};
+use crate::{account::Account, call};
 
 #[async_trait]
 impl KeyEncryption for Account {
@@ -52,26 +49,26 @@ impl Account {
         if opened.0 == new.dek.0 {
             Ok(())
         } else {
-            let asked = Call::on("kms:Decrypt", self.account.key.as_str());
-            Err(wrong(asked, "it opened to other bytes than were wrapped").into())
+            let asked = call::on("kms:Decrypt", self.account.key.as_str());
+            Err(Failed::wrong(asked, "it opened to other bytes than were wrapped").into())
         }
     }
 
     async fn generate(&self, context: &[(&str, &str)]) -> Result<NewDek, CustodyError> {
         let key = self.account.key.as_str();
-        let asked = Call::on("kms:GenerateDataKey", key);
+        let asked = call::on("kms:GenerateDataKey", key);
         let call = self.home().generate_data_key().key_id(key).key_spec(DataKeySpec::Aes256);
         let call = call.set_encryption_context(Some(map(context)));
         let answer = self.ask("kms:GenerateDataKey", key, call.send()).await?;
         let (Some(plaintext), Some(ciphertext), Some(named)) =
             (answer.plaintext, answer.ciphertext_blob, answer.key_id)
         else {
-            return Err(wrong(asked, "a part is missing").into());
+            return Err(Failed::wrong(asked, "a part is missing").into());
         };
         let plaintext = Zeroizing::new(plaintext.into_inner());
-        let dek = sealed::secret_from(&plaintext).ok_or_else(|| wrong(asked, "not 32 bytes"))?;
+        let dek = sealed::secret_from(&plaintext).ok_or_else(|| Failed::wrong(asked, "not 32 bytes"))?;
         if named != key {
-            return Err(wrong(asked, "another key wrapped it").into());
+            return Err(Failed::wrong(asked, "another key wrapped it").into());
         }
         let wrapped = WrappedDek { bytes: ciphertext.into_inner(), kek_key_id: Some(named) };
         Ok(NewDek { dek: Dek(dek), wrapped })
@@ -82,7 +79,7 @@ impl Account {
         if wrapped.bytes.is_empty() {
             return Err(CustodyError::NotAuthentic);
         }
-        let asked = Call::on("kms:Decrypt", key);
+        let asked = call::on("kms:Decrypt", key);
         let call = self.client_of(key).await?.decrypt().key_id(key);
         let call = call.ciphertext_blob(Blob::new(wrapped.bytes.clone()));
         let call = call.set_encryption_context(Some(map(context)));
@@ -93,19 +90,15 @@ impl Account {
             }
             Err(failed) => return Err(failed.into()),
         };
-        let plaintext = answer.plaintext.ok_or_else(|| wrong(asked, "no plaintext"))?;
+        let plaintext = answer.plaintext.ok_or_else(|| Failed::wrong(asked, "no plaintext"))?;
         let plaintext = Zeroizing::new(plaintext.into_inner());
-        let dek = sealed::secret_from(&plaintext).ok_or_else(|| wrong(asked, "not 32 bytes"))?;
+        let dek = sealed::secret_from(&plaintext).ok_or_else(|| Failed::wrong(asked, "not 32 bytes"))?;
         Ok(Dek(dek))
     }
 }
 
 /// What KMS says of a ciphertext that this key did not make, or not under this context.
 const NOT_ITS_OWN: [&str; 2] = ["InvalidCiphertextException", "IncorrectKeyException"];
-
-pub(crate) fn wrong(call: Call<'_>, detail: &str) -> Failed {
-    Failed::new(CloudFault::WrongAnswer, call, detail)
-}
 
 fn map(context: &[(&str, &str)]) -> HashMap<String, String> {
     context.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

@@ -11,12 +11,12 @@ use composite::{
     halves::{ecdsa_p256_from_der, is_classical_half, is_pq_half},
 };
 use vault::{
-    custody::{ClassicalSigner, CustodyError, Half, HalfAlgorithm, NewHalf, PqSigner, Subject},
+    custody::{Call, ClassicalSigner, CustodyError, Failed, Half, HalfAlgorithm, NewHalf, PqSigner, Subject},
     providers::{KeyProvider, PqProvider},
     sealed::HalfName,
 };
 
-use crate::{account::Account, call::Call, halves::patiently, kek::wrong};
+use crate::{account::Account, call, halves::patiently};
 
 /// How often a key that is not found is asked again.
 pub(crate) const YOUNG_TRIES: u32 = 3;
@@ -51,16 +51,15 @@ impl ClassicalSigner for Account {
         let signature = self.sign_by(half, message.as_bytes(), with).await?;
         let signature = match algorithm {
             ClassicalAlgorithm::Ed25519 => {
-                signature.try_into().map_err(|_| wrong(asked(half), "not 64 bytes"))?
+                signature.try_into().map_err(|_| Failed::wrong(asked(half), "not 64 bytes"))?
             }
-            ClassicalAlgorithm::EcdsaP256 => {
-                ecdsa_p256_from_der(&signature).map_err(|_| wrong(asked(half), "not a DER signature"))?
-            }
+            ClassicalAlgorithm::EcdsaP256 => ecdsa_p256_from_der(&signature)
+                .map_err(|_| Failed::wrong(asked(half), "not a DER signature"))?,
         };
         if is_classical_half(public_key, message, &signature) {
             Ok(signature)
         } else {
-            Err(wrong(asked(half), "it is no signature by this half").into())
+            Err(Failed::wrong(asked(half), "it is no signature by this half").into())
         }
     }
 }
@@ -93,7 +92,7 @@ impl PqSigner for Account {
         if is_pq_half(public_key, message, &signature) {
             Ok(signature)
         } else {
-            Err(wrong(asked(half), "it is no signature by this half").into())
+            Err(Failed::wrong(asked(half), "it is no signature by this half").into())
         }
     }
 }
@@ -113,8 +112,8 @@ pub(crate) const fn how(half: HalfAlgorithm) -> (MessageType, SigningAlgorithmSp
 
 fn asked(half: Half<'_>) -> Call<'_> {
     match half {
-        Half::AtProvider(key) => Call::on("kms:Sign", key),
-        Half::Opened(_) => Call::of("kms:Sign"),
+        Half::AtProvider(key) => call::on("kms:Sign", key),
+        Half::Opened(_) => call::of("kms:Sign"),
     }
 }
 
@@ -132,6 +131,6 @@ impl Account {
         let call = self.client_of(key).await?.sign().key_id(key).message(Blob::new(message));
         let call = call.message_type(kind).signing_algorithm(with);
         let answer = patiently(YOUNG_TRIES, || self.ask("kms:Sign", key, call.clone().send())).await?;
-        Ok(answer.signature.ok_or_else(|| wrong(asked(half), "no signature"))?.into_inner())
+        Ok(answer.signature.ok_or_else(|| Failed::wrong(asked(half), "no signature"))?.into_inner())
     }
 }

@@ -10,10 +10,11 @@ use std::{sync::Arc, time::Duration};
 
 use composite::ClassicalAlgorithm;
 use conformance::custody::Binds;
-use custody_azure::{AzureCloud, Network, NoAssertions};
+use custody_azure::AzureCloud;
+use outbound::Network;
 use vault::{
     Timestamp,
-    custody::{Cloud, DeploymentId, ProviderSecret},
+    custody::{Cloud, DeploymentId, NoAssertions, ProviderSecret},
     id::OrgId,
     providers::KekProvider,
     random,
@@ -46,6 +47,7 @@ async fn main() {
             client: Guid::parse(&read("POSTQ_LIVE_AZURE_CLIENT")).expect("POSTQ_LIVE_AZURE_CLIENT"),
             auth: AzureAuth::ClientSecret,
         }),
+        gcp: None,
         updated_at: now,
     };
     let secret = ProviderSecret(Zeroizing::new(read("POSTQ_LIVE_AZURE_SECRET")));

@@ -6,12 +6,12 @@ use azure_core::http::Response;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use vault::{
-    custody::CloudFault,
+    custody::{Call, CloudFault, Failed},
     settings::{AzureAccount, SettingsRecord, VaultKeyId, VaultUrl},
 };
 
 use crate::{
-    call::{self, Call, Failed, wrong},
+    call,
     door::{Clients, Door, Doors},
 };
 
@@ -44,7 +44,7 @@ impl Account {
     /// The clients of a key's vault, which may be one that settings named once.
     pub(crate) fn clients_of(&self, key_id: &str) -> Result<(Arc<Clients>, VaultKeyId), Failed> {
         let id = VaultKeyId::parse(key_id)
-            .map_err(|e| Failed::new(CloudFault::Denied, Call::on("keys/get", key_id), e))?;
+            .map_err(|e| Failed::new(CloudFault::Denied, call::on("keys/get", key_id), e))?;
         Ok((self.clients(&id.vault)?, id))
     }
 
@@ -63,7 +63,7 @@ impl Account {
         key_id: &str,
         answer: impl Future<Output = azure_core::Result<Response<T>>>,
     ) -> Result<T, Failed> {
-        let call = Call::on(action, key_id);
+        let call = call::on(action, key_id);
         // What is silent for one organisation may be so by its settings alone.
         let Some(turn) = self.doors.breakers.turn(&format!("{} {key_id}", self.settings.org)) else {
             return Err(Failed::new(CloudFault::Unavailable, call, "it has not answered for some calls"));
@@ -96,7 +96,7 @@ impl Account {
         answer: impl Future<Output = azure_core::Result<Response<T>>>,
     ) -> Result<T, Failed> {
         let answer = answer.await.map_err(|error| self.judge(call, &error))?;
-        answer.into_model().map_err(|_| wrong(call, "an answer that cannot be read"))
+        answer.into_model().map_err(|_| Failed::wrong(call, "an answer that cannot be read"))
     }
 
     /// What the failure of a call means. An application that is not taken any more is asked for anew by the next request.

@@ -1,13 +1,13 @@
 //! One call: how long it may take, and what its failure means.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use azure_core::{
     error::ErrorKind,
     http::{ExponentialRetryOptions, RetryOptions},
 };
 use tokio::time::Instant;
-use vault::custody::{CloudFault, CloudName, CustodyError, Remains};
+use vault::custody::{AssertionError, Call, CloudFault, CloudName, Failed, Remains};
 
 /// How long a request may spend here, however many calls it makes.
 pub const BUDGET: Duration = Duration::from_secs(8);
@@ -25,74 +25,14 @@ pub(crate) fn retries() -> RetryOptions {
     })
 }
 
-/// A call: the permission as Azure names it, and what it is on where that is something certain.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Call<'a> {
-    action: &'static str,
-    on: Option<&'a str>,
+/// A call on nothing that is certain yet.
+pub(crate) const fn of(action: &'static str) -> Call<'static> {
+    Call::of(CloudName::Azure, action)
 }
 
-impl Call<'static> {
-    pub(crate) const fn of(action: &'static str) -> Self {
-        Self { action, on: None }
-    }
-}
-
-impl<'a> Call<'a> {
-    pub(crate) const fn on(action: &'static str, on: &'a str) -> Self {
-        Self { action, on: Some(on) }
-    }
-}
-
-impl fmt::Display for Call<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.on {
-            Some(on) => write!(f, "{} on {on}", self.action),
-            None => f.write_str(self.action),
-        }
-    }
-}
-
-/// A call that was not answered as it should have been.
-#[derive(Debug)]
-pub(crate) struct Failed {
-    pub(crate) fault: CloudFault,
-    action: &'static str,
-    /// The HTTP status, where the service answered.
-    pub(crate) status: Option<u16>,
-    remains: Remains,
-    /// The call and the service's words on it.
-    detail: String,
-}
-
-impl Failed {
-    pub(crate) fn new(fault: CloudFault, call: Call<'_>, detail: impl fmt::Display) -> Self {
-        let detail = format!("{call}: {detail}");
-        Self { fault, action: call.action, status: None, remains: Remains::Unknown, detail }
-    }
-
-    pub(crate) fn leaving(self, remains: Remains) -> Self {
-        Self { remains, ..self }
-    }
-
-    pub(crate) fn of_fault(self, fault: CloudFault) -> Self {
-        Self { fault, ..self }
-    }
-
-    pub(crate) fn is_not_found(&self) -> bool {
-        self.status == Some(404)
-    }
-}
-
-impl From<Failed> for CustodyError {
-    fn from(failed: Failed) -> Self {
-        let Failed { fault, action, remains, detail, .. } = failed;
-        Self::Cloud { cloud: CloudName::Azure, fault, action, remains, detail }
-    }
-}
-
-pub(crate) fn wrong(call: Call<'_>, detail: &str) -> Failed {
-    Failed::new(CloudFault::WrongAnswer, call, detail)
+/// A call on a key, or on what keys are in.
+pub(crate) const fn on<'a>(action: &'static str, on: &'a str) -> Call<'a> {
+    Call::on(CloudName::Azure, action, on)
 }
 
 /// What a failure of a call means.
@@ -107,7 +47,7 @@ pub(crate) fn judge(call: Call<'_>, error: &azure_core::Error) -> Failed {
                 _ => String::new(),
             };
             let failed = Failed::new(of_status(status), call, format_args!("{status} {code} {said}"));
-            Failed { status: Some(status), ..failed }
+            failed.coded(status.to_string())
         }
         ErrorKind::Credential => of_token(call, error),
         ErrorKind::Connection => Failed::new(CloudFault::Unavailable, call, error).leaving(Remains::Nothing),
@@ -145,14 +85,13 @@ fn of_token(call: Call<'_>, error: &azure_core::Error) -> Failed {
                 _ => {}
             }
         }
-        if let Some(none) = current.downcast_ref::<crate::AssertionError>() {
+        if let Some(none) = current.downcast_ref::<AssertionError>() {
             fault = CloudFault::NoCredentials;
             said = none.to_string();
         }
         cause = current.source();
     }
-    let token = Call { action: crate::door::TOKEN.action, on: None };
-    Failed::new(fault, token, format_args!("for {call}: {said}")).leaving(Remains::Nothing)
+    Failed::new(fault, crate::door::TOKEN, format_args!("for {call}: {said}")).leaving(Remains::Nothing)
 }
 
 fn of_status(status: u16) -> CloudFault {

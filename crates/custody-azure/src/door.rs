@@ -20,25 +20,24 @@ use azure_identity::{
     ClientSecretCredentialOptions,
 };
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
-use reqwest::Client;
+use outbound::{Network, WayOut};
 use vault::{
-    custody::{Breakers, CloudFault, CustodyError, ProviderSecret},
+    custody::{AssertionError, Assertions, Breakers, Call, CloudFault, CustodyError, Failed, ProviderSecret},
     settings::{AzureAccount, AzureAuth, AzureCloudName, SettingsRecord, VaultUrl},
 };
 
 use crate::{
-    AssertionError, Assertions, Network,
     account::Account,
-    call::{self, ATTEMPT, Call, Failed},
-    network::{OneHost, Service},
+    call::{self, ATTEMPT},
+    network::{self, Service},
 };
 
 /// Asking for a token.
-pub(crate) const TOKEN: Call<'static> = Call::of("a token of Microsoft Entra ID");
+pub(crate) const TOKEN: Call<'static> = call::of("a token of Microsoft Entra ID");
 
 /// All doors of a process.
 pub(crate) struct Doors {
-    client: Client,
+    way_out: WayOut,
     assertions: Arc<dyn Assertions>,
     pub(crate) budget: Duration,
     pub(crate) breakers: Arc<Breakers>,
@@ -75,8 +74,8 @@ impl Doors {
         assertions: Arc<dyn Assertions>,
         budget: Duration,
     ) -> Result<Self, CustodyError> {
-        let client = network.client()?;
-        Ok(Self { client, assertions, budget, breakers: Arc::default(), doors: Mutex::default() })
+        let way_out = network.way_out().map_err(|_| CustodyError::Primitive("TLS"))?;
+        Ok(Self { way_out, assertions, budget, breakers: Arc::default(), doors: Mutex::default() })
     }
 
     /// The door by which settings enter, kept for the next request. No token is asked for yet.
@@ -162,7 +161,7 @@ impl Doors {
         retry: RetryOptions,
         cloud: Option<CloudConfiguration>,
     ) -> ClientOptions {
-        let one = OneHost::new(self.client.clone(), host, service, ATTEMPT);
+        let one = Arc::new(network::Transport::new(self.way_out.to(host, ATTEMPT), service));
         ClientOptions {
             retry,
             transport: Some(Transport::new(one)),
@@ -181,7 +180,7 @@ impl Doors {
             let client_options = self.options(vault.host(), Service::Keys(vault.resource()), retry, None);
             let options = KeyClientOptions { client_options, ..KeyClientOptions::default() };
             KeyClient::new(vault.as_str(), door.credential.clone(), Some(options))
-                .map_err(|error| call::judge(Call::on("keys/get", vault.as_str()), &error))
+                .map_err(|error| call::judge(call::on("keys/get", vault.as_str()), &error))
         };
         let clients =
             Arc::new(Clients { patient: client(call::retries())?, once: client(RetryOptions::none())? });

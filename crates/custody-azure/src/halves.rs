@@ -7,26 +7,22 @@ use azure_security_keyvault_keys::models::{
 };
 use futures::{TryFutureExt, TryStreamExt};
 use vault::{
-    Timestamp,
     custody::{
-        CloudFault, CustodyError, Deletion, DeploymentId, HalfAlgorithm, Kept, MarkedHalf, NewHalf, Remains,
-        RemoteHalves, Subject,
+        CloudFault, CustodyError, Deletion, DeploymentId, Failed, HalfAlgorithm, Kept, MarkedHalf, NewHalf,
+        Remains, RemoteHalves, Subject, is_young,
     },
     id::KeyId,
     sealed::HalfName,
     settings::{VaultKeyId, VaultKeyName},
 };
 
-use crate::{
-    account::Account,
-    call::{Call, Failed, wrong},
-};
+use crate::{account::Account, call};
 
 impl Account {
     /// Makes an EC key on P-256. It is never tried twice: what a first call may have made would be left.
     pub(crate) async fn make_half(&self, subject: Subject<'_>) -> Result<NewHalf, CustodyError> {
         let name = name_of(subject.key);
-        let asked = Call::on("keys/create", &name);
+        let asked = call::on("keys/create", &name);
         let kty = if self.account.vault.is_hsm() { KeyType::EcHsm } else { KeyType::Ec };
         let marks = [
             (DEPLOYMENT, self.settings.deployment.as_str()),
@@ -59,10 +55,10 @@ impl Account {
         let id =
             made.key.as_ref().and_then(|key| key.kid.as_deref()).and_then(|id| VaultKeyId::parse(id).ok());
         let id = id.filter(|id| id.vault == self.account.vault && id.name.as_str() == name);
-        let id = id.ok_or_else(|| wrong(asked, "another key's name"))?.to_string();
+        let id = id.ok_or_else(|| Failed::wrong(asked, "another key's name"))?.to_string();
         match point(&made) {
             Some(public_key) => Ok(NewHalf { public_key, secret: Kept::AtProvider(id) }),
-            None => Err(wrong(asked, "no point on P-256").leaving(Remains::Half(id)).into()),
+            None => Err(Failed::wrong(asked, "no point on P-256").leaving(Remains::Half(id)).into()),
         }
     }
 
@@ -73,17 +69,17 @@ impl Account {
             let options = KeyClientGetKeyOptions { key_version: version, ..Default::default() };
             clients.patient.get_key(id.name.as_str(), Some(options)).await
         };
-        self.ask_unhurried(Call::on("keys/get", key_id), call).await
+        self.ask_unhurried(call::on("keys/get", key_id), call).await
     }
 
     /// A key that is not found is deleted, unless it may be too young to be known everywhere.
     async fn deleted(&self, key_id: &str, key: &KeyId) -> Result<Deletion, CustodyError> {
         let (clients, id) = self.clients_of(key_id)?;
         let call = clients.patient.get_deleted_key(id.name.as_str(), None);
-        match self.ask_unhurried(Call::on("keys/get", key_id), call).await {
+        match self.ask_unhurried(call::on("keys/get", key_id), call).await {
             Ok(_) => Ok(Deletion::Scheduled),
-            Err(failed) if failed.is_not_found() && !is_young(key) => Ok(Deletion::Scheduled),
-            Err(failed) if failed.is_not_found() => Err(failed.of_fault(CloudFault::Unavailable).into()),
+            Err(failed) if failed.is(NOT_FOUND) && !is_young(key) => Ok(Deletion::Scheduled),
+            Err(failed) if failed.is(NOT_FOUND) => Err(failed.of_fault(CloudFault::Unavailable).into()),
             Err(failed) => Err(failed.into()),
         }
     }
@@ -99,7 +95,7 @@ impl RemoteHalves for Account {
     ) -> Result<Deletion, CustodyError> {
         let there = match self.key(key_id, true).await {
             Ok(there) => there,
-            Err(failed) if failed.is_not_found() => return self.deleted(key_id, key).await,
+            Err(failed) if failed.is(NOT_FOUND) => return self.deleted(key_id, key).await,
             Err(failed) => return Err(failed.into()),
         };
         let marks = there.tags.unwrap_or_default();
@@ -109,17 +105,17 @@ impl RemoteHalves for Account {
         }
         let (clients, id) = self.clients_of(key_id)?;
         let call = clients.patient.delete_key(id.name.as_str(), None);
-        match self.ask_unhurried(Call::on("keys/delete", key_id), call).await {
+        match self.ask_unhurried(call::on("keys/delete", key_id), call).await {
             Ok(_) => Ok(Deletion::Scheduled),
             // A repeated call may find what the first one did, whose answer was lost.
-            Err(failed) if failed.is_not_found() => self.deleted(key_id, key).await,
+            Err(failed) if failed.is(NOT_FOUND) => self.deleted(key_id, key).await,
             Err(failed) => Err(failed.into()),
         }
     }
 
     /// A call for every key that carries the mark, and one for each page of the vault's keys.
     async fn marked(&self, deployment: &DeploymentId) -> Result<Vec<MarkedHalf>, CustodyError> {
-        let call = Call::on("keys/list", self.account.vault.as_str());
+        let call = call::on("keys/list", self.account.vault.as_str());
         let clients = self.home()?;
         let pager = clients.patient.list_key_properties(None);
         let mut pager = pager.map_err(|error| self.judge(call, &error))?;
@@ -139,10 +135,10 @@ impl RemoteHalves for Account {
             let Some(name) = key.kid.as_deref().and_then(|id| self.name_in(id)) else { continue };
             let options = KeyClientGetKeyOptions::default();
             let get = clients.patient.get_key(name.as_str(), Some(options));
-            let complete = self.ask_unhurried(Call::on("keys/get", name.as_str()), get).await;
+            let complete = self.ask_unhurried(call::on("keys/get", name.as_str()), get).await;
             let complete = match complete {
                 Ok(key) => key.key.and_then(|key| key.kid),
-                Err(failed) if failed.is_not_found() => continue,
+                Err(failed) if failed.is(NOT_FOUND) => continue,
                 Err(failed) => return Err(failed.into()),
             };
             let Some(key_id) = complete else { continue };
@@ -163,7 +159,7 @@ impl RemoteHalves for Account {
         if enabled && ops.iter().any(|op| op == "sign") {
             Ok(())
         } else {
-            let call = Call::on("keys/sign", key_id);
+            let call = call::on("keys/sign", key_id);
             Err(Failed::new(CloudFault::Denied, call, "the key is disabled, or may not sign").into())
         }
     }
@@ -190,14 +186,10 @@ fn point(made: &Key) -> Option<Vec<u8>> {
     sound.then(|| [&[0x04], x.as_slice(), y].concat())
 }
 
-fn is_young(key: &KeyId) -> bool {
-    Timestamp::now().as_millis().saturating_sub(key.made_at().as_millis()) <= YOUNG_MILLIS
-}
-
 const DEPLOYMENT: &str = "postq:deployment";
 const ORG: &str = "postq:org";
 const KEY: &str = "postq:key";
 const HALF: &str = "postq:half";
 
-/// How long a key counts as just made.
-const YOUNG_MILLIS: u64 = 60 * 60 * 1000;
+/// The status of what is not there.
+const NOT_FOUND: &str = "404";

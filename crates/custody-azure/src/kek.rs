@@ -4,17 +4,14 @@
 use async_trait::async_trait;
 use azure_security_keyvault_keys::models::{EncryptionAlgorithm, KeyOperationParameters, KeyOperationResult};
 use vault::{
-    custody::{CustodyError, Dek, KeyEncryption, NewDek, Subject, WrappedDek},
+    custody::{CustodyError, Dek, Failed, KeyEncryption, NewDek, Subject, WrappedDek},
     providers::KekProvider,
     random, sealed,
     settings::VaultKeyId,
 };
 use zeroize::Zeroizing;
 
-use crate::{
-    account::Account,
-    call::{Call, wrong},
-};
+use crate::{account::Account, call};
 
 #[async_trait]
 impl KeyEncryption for Account {
@@ -43,8 +40,8 @@ impl Account {
         if self.unwrap(&new.wrapped).await?.0 == new.dek.0 {
             Ok(())
         } else {
-            let asked = Call::on("keys/unwrapKey", self.account.kek.as_str());
-            Err(wrong(asked, "it opened to other bytes than were wrapped").into())
+            let asked = call::on("keys/unwrapKey", self.account.kek.as_str());
+            Err(Failed::wrong(asked, "it opened to other bytes than were wrapped").into())
         }
     }
 
@@ -52,19 +49,19 @@ impl Account {
         let dek = Dek(random::generate_secret()?);
         let name = self.account.kek.as_str();
         let key = format!("{}/keys/{name}", self.account.vault.as_str());
-        let asked = Call::on("keys/wrapKey", &key);
+        let asked = call::on("keys/wrapKey", &key);
         let clients = self.home()?;
         let call =
             async { clients.patient.wrap_key(name, parameters(dek.0.as_slice()).try_into()?, None).await };
         let KeyOperationResult { kid: Some(kid), result: Some(bytes), .. } =
             self.ask("keys/wrapKey", &key, call).await?
         else {
-            return Err(wrong(asked, "a part is missing").into());
+            return Err(Failed::wrong(asked, "a part is missing").into());
         };
         let named = VaultKeyId::parse(&kid).ok();
         let ours = named.is_some_and(|id| id.vault == self.account.vault && id.name == self.account.kek);
         if !ours || bytes.is_empty() {
-            return Err(wrong(asked, "another key wrapped it").into());
+            return Err(Failed::wrong(asked, "another key wrapped it").into());
         }
         Ok(NewDek { dek, wrapped: WrappedDek { bytes, kek_key_id: Some(kid) } })
     }
@@ -74,7 +71,7 @@ impl Account {
         if wrapped.bytes.is_empty() {
             return Err(CustodyError::NotAuthentic);
         }
-        let asked = Call::on("keys/unwrapKey", key);
+        let asked = call::on("keys/unwrapKey", key);
         let (clients, id) = self.clients_of(key)?;
         let call = async {
             let body = parameters(&wrapped.bytes).try_into()?;
@@ -83,14 +80,14 @@ impl Account {
         let answer = match self.ask("keys/unwrapKey", key, call).await {
             Ok(answer) => answer,
             // What Key Vault says of bytes that this version did not wrap.
-            Err(failed) if failed.status == Some(400) => return Err(CustodyError::NotAuthentic),
+            Err(failed) if failed.is("400") => return Err(CustodyError::NotAuthentic),
             Err(failed) => return Err(failed.into()),
         };
-        let opened = Zeroizing::new(answer.result.ok_or_else(|| wrong(asked, "no key"))?);
+        let opened = Zeroizing::new(answer.result.ok_or_else(|| Failed::wrong(asked, "no key"))?);
         if answer.kid.as_deref() != Some(key) {
-            return Err(wrong(asked, "another key opened it").into());
+            return Err(Failed::wrong(asked, "another key opened it").into());
         }
-        Ok(Dek(sealed::secret_from(&opened).ok_or_else(|| wrong(asked, "not 32 bytes"))?))
+        Ok(Dek(sealed::secret_from(&opened).ok_or_else(|| Failed::wrong(asked, "not 32 bytes"))?))
     }
 }
 

@@ -21,45 +21,16 @@ mod sign;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use outbound::Network;
 use tokio::time::Instant;
 use vault::{
-    custody::{Cloud, CloudFault, CloudName, CustodyError, Entered, ProviderSecret},
+    custody::{Assertions, Cloud, CloudFault, CloudName, CustodyError, Entered, ProviderSecret},
     settings::SettingsRecord,
 };
 
 pub use call::BUDGET;
-pub use network::{Lookup, Network, PublicDns};
 
 use crate::{account::Account, door::Doors};
-
-/// Makes assertions of the deployment's own identity: JSON Web Tokens (RFC 7523 §3) for one audience, which is an organisation's
-/// external id. An application that expects another audience is not entered by it.
-#[async_trait]
-pub trait Assertions: Send + Sync {
-    /// A fresh assertion for an audience.
-    async fn assertion(&self, audience: &str) -> Result<zeroize::Zeroizing<String>, AssertionError>;
-}
-
-/// Why there is no assertion. No variant carries one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AssertionError {
-    /// The deployment has nothing that makes them.
-    #[error("this deployment makes no assertions of its own identity")]
-    None,
-    /// What makes them did not.
-    #[error("{0}")]
-    Failed(String),
-}
-
-/// A deployment without an identity that makes assertions.
-pub struct NoAssertions;
-
-#[async_trait]
-impl Assertions for NoAssertions {
-    async fn assertion(&self, _: &str) -> Result<zeroize::Zeroizing<String>, AssertionError> {
-        Err(AssertionError::None)
-    }
-}
 
 /// Azure, for as long as the process lives: clients and tokens are kept from one request to the next.
 pub struct AzureCloud {

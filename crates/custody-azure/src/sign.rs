@@ -7,14 +7,11 @@ use composite::{
     halves::{ecdsa_p256_from_raw, is_classical_half},
 };
 use vault::{
-    custody::{ClassicalSigner, CustodyError, Half, NewHalf, Subject},
+    custody::{ClassicalSigner, CustodyError, Failed, Half, NewHalf, Subject},
     providers::KeyProvider,
 };
 
-use crate::{
-    account::Account,
-    call::{Call, wrong},
-};
+use crate::{account::Account, call};
 
 #[async_trait]
 impl ClassicalSigner for Account {
@@ -41,7 +38,7 @@ impl ClassicalSigner for Account {
     ) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], CustodyError> {
         let Half::AtProvider(key) = half else { return Err(CustodyError::NotHeldHere) };
         let message = input.message();
-        let asked = Call::on("keys/sign", key);
+        let asked = call::on("keys/sign", key);
         let (clients, id) = self.clients_of(key)?;
         let call = async {
             let parameters = SignParameters {
@@ -53,12 +50,12 @@ impl ClassicalSigner for Account {
             clients.patient.sign(id.name.as_str(), parameters.try_into()?, Some(options)).await
         };
         let answer = self.ask("keys/sign", key, call).await?;
-        let signature = answer.result.ok_or_else(|| wrong(asked, "no signature"))?;
-        let signature = ecdsa_p256_from_raw(&signature).ok_or_else(|| wrong(asked, "not r and s"))?;
+        let signature = answer.result.ok_or_else(|| Failed::wrong(asked, "no signature"))?;
+        let signature = ecdsa_p256_from_raw(&signature).ok_or_else(|| Failed::wrong(asked, "not r and s"))?;
         if is_classical_half(public_key, message, &signature) {
             Ok(signature)
         } else {
-            Err(wrong(asked, "it is no signature by this half").into())
+            Err(Failed::wrong(asked, "it is no signature by this half").into())
         }
     }
 }

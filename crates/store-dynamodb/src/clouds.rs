@@ -2,6 +2,8 @@
 //! few, because key services make few keys a second.
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
 use vault::{
     Timestamp,
     custody::{CloudName, DeploymentId, SealedSecret},
@@ -379,11 +381,15 @@ fn item_of(settings: &SettingsRecord) -> Item {
     set(&mut item, "default_kek", text(settings.default_kek.name()));
     set(&mut item, "aws_key", settings.aws.as_ref().map(|aws| text(aws.key.as_str())));
     set(&mut item, "aws_role", settings.aws.as_ref().and_then(|aws| Some(text(aws.role.as_ref()?.as_str()))));
-    // What serde can write of it cannot fail: names and no map.
-    let azure = settings.azure.as_ref().and_then(|azure| serde_json::to_string(azure).ok());
-    set(&mut item, "azure", azure.map(text));
+    set(&mut item, "azure", json(settings.azure.as_ref()));
+    set(&mut item, "gcp", json(settings.gcp.as_ref()));
     set(&mut item, "updated_at", time(settings.updated_at));
     item
+}
+
+/// An account as JSON. That cannot fail: it is names and no map.
+fn json<A: Serialize>(account: Option<&A>) -> Option<AttributeValue> {
+    account.and_then(|account| serde_json::to_string(account).ok()).map(text)
 }
 
 fn settings(item: &Item) -> Result<SettingsRecord, Corrupt> {
@@ -402,6 +408,7 @@ fn settings(item: &Item) -> Result<SettingsRecord, Corrupt> {
         default_kek: item::parsed(item, "default_kek")?,
         aws,
         azure: item::find(item, "azure")?.map(serde_json::from_str).transpose().map_err(|_| "azure")?,
+        gcp: item::find(item, "gcp")?.map(serde_json::from_str).transpose().map_err(|_| "gcp")?,
         updated_at: item::moment(item, "updated_at")?,
     })
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Row, Transaction, params};
+use serde::{Serialize, de::DeserializeOwned};
 use vault::{
     Timestamp,
     custody::{CloudName, DeploymentId, SealedSecret},
@@ -70,12 +71,13 @@ impl SettingsWrites for SqliteStore {
             if let Some(key) = dependent(t, &settings.org, demand)? {
                 return Ok(Saving::InUse(key));
             }
-            let aws = settings.aws.as_ref().map(serde_json::to_string).transpose().map_err(unavailable)?;
-            let azure = settings.azure.as_ref().map(serde_json::to_string).transpose().map_err(unavailable)?;
+            let (org, default_kek) = (settings.org.as_str(), settings.default_kek.name());
+            let (aws, azure, gcp) = (json(&settings.aws)?, json(&settings.azure)?, json(&settings.gcp)?);
             execute(
                 t,
-                "INSERT OR REPLACE INTO settings (org, default_kek, aws, azure, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![settings.org.as_str(), settings.default_kek.name(), aws, azure, millis(settings.updated_at)],
+                "INSERT OR REPLACE INTO settings (org, default_kek, aws, azure, gcp, updated_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![org, default_kek, aws, azure, gcp, millis(settings.updated_at)],
             )?;
             for cloud in CloudName::ALL.into_iter().filter(|cloud| !settings.needs_secret(*cloud)) {
                 let sql = "DELETE FROM provider_secrets WHERE org = ?1 AND cloud = ?2";
@@ -268,16 +270,20 @@ fn settings(row: &Row<'_>) -> Result<SettingsRecord, Corrupt> {
         external_id: rows::get(row, "external_id")?,
         deployment: mark(&rows::get::<String>(row, "store")?)?,
         default_kek: rows::parsed(row, "default_kek")?,
-        aws: match rows::get::<Option<String>>(row, "aws")? {
-            Some(aws) => Some(serde_json::from_str(&aws).map_err(|_| "aws")?),
-            None => None,
-        },
-        azure: match rows::get::<Option<String>>(row, "azure")? {
-            Some(azure) => Some(serde_json::from_str(&azure).map_err(|_| "azure")?),
-            None => None,
-        },
+        aws: account(row, "aws")?,
+        azure: account(row, "azure")?,
+        gcp: account(row, "gcp")?,
         updated_at: rows::time(row, "updated_at")?.ok_or("updated_at")?,
     })
+}
+
+fn account<A: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<Option<A>, Corrupt> {
+    let text = rows::get::<Option<String>>(row, column)?;
+    text.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| column)
+}
+
+fn json<A: Serialize>(account: &Option<A>) -> Result<Option<String>, StoreError> {
+    account.as_ref().map(serde_json::to_string).transpose().map_err(unavailable)
 }
 
 /// A key that rests on the organisation's settings: in the making, with halves still to be deleted, or, where that counts, active.

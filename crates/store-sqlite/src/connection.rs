@@ -234,9 +234,10 @@ const MIGRATIONS: [&str; NEWEST as usize] = [
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
 ];
 
-const NEWEST: u32 = 5;
+const NEWEST: u32 = 6;
 
 const REVOCATIONS_FILE: &str = "revocations.log";
 

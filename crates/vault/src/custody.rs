@@ -3,7 +3,9 @@
 //! A provider is a plain struct behind one of these traits. What the vault hands it names the organisation and the key, so
 //! that a provider can bind what it does to both.
 
+mod assertions;
 mod breakers;
+mod call;
 mod cloud;
 
 use std::sync::Arc;
@@ -19,7 +21,9 @@ use crate::{
     record_tag::{KekId, RecordTag},
 };
 
+pub use assertions::{AssertionError, Assertions, NoAssertions};
 pub use breakers::{Breakers, Turn};
+pub use call::{Call, Failed, is_young};
 pub use cloud::{
     Cloud, CloudFault, CloudName, Deletion, DeploymentId, Entered, HalfAlgorithm, MarkedHalf, Remains,
     RemoteHalves,

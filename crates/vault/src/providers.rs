@@ -95,7 +95,7 @@ pub fn check_combination(algorithm: Algorithm, classical: KeyProvider, pq: PqPro
         return Err(Error::UnsupportedCombination {
             reason: format!(
                 "Azure Key Vault holds P-256 keys only, so keyProvider `azure-kv` cannot hold the classical half of \
-                 {algorithm}; choose an `…+ecdsa-p256` algorithm, or keyProvider `aws-kms` or `postq-managed`"
+                 {algorithm}; choose an `…+ecdsa-p256` algorithm, or keyProvider `aws-kms`, `gcp-kms` or `postq-managed`"
             ),
         });
     }

@@ -1,6 +1,7 @@
 //! What an organisation has set: which accounts of its own in which clouds the vault is to use, and how it enters them.
 
 mod azure;
+mod gcp;
 
 use std::fmt;
 
@@ -16,6 +17,10 @@ use crate::{
 
 pub use azure::{
     AzureAccount, AzureAuth, AzureCloudName, Guid, NotOfAzure, VaultKeyId, VaultKeyName, VaultUrl,
+};
+pub use gcp::{
+    CryptoKeyName, CryptoKeyVersionName, GcpAccount, GcpAuth, KeyRingName, NotOfGcp, ProtectionLevel,
+    ServiceAccount, ServiceAccountKey, WorkloadIdentityProvider,
 };
 
 /// An organisation's settings, with all that a cloud needs to be entered by them.
@@ -33,6 +38,8 @@ pub struct SettingsRecord {
     pub aws: Option<AwsAccount>,
     /// Its Azure account.
     pub azure: Option<AzureAccount>,
+    /// Its Google Cloud account.
+    pub gcp: Option<GcpAccount>,
     /// When they were saved.
     pub updated_at: Timestamp,
 }
@@ -44,7 +51,7 @@ impl SettingsRecord {
         match cloud {
             CloudName::Aws => self.aws.is_some(),
             CloudName::Azure => self.azure.is_some(),
-            CloudName::Gcp => false,
+            CloudName::Gcp => self.gcp.is_some(),
         }
     }
 
@@ -66,7 +73,8 @@ impl SettingsRecord {
         }
         let aws = demand(stored.aws.as_ref(), self.aws.as_ref(), AwsAccount::is_entered_as);
         let azure = demand(stored.azure.as_ref(), self.azure.as_ref(), AzureAccount::is_entered_as);
-        aws.max(azure)
+        let gcp = demand(stored.gcp.as_ref(), self.gcp.as_ref(), GcpAccount::is_entered_as);
+        aws.max(azure).max(gcp)
     }
 
     /// Whether an account of the cloud is entered by a secret that the vault keeps.
@@ -76,7 +84,10 @@ impl SettingsRecord {
             CloudName::Azure => {
                 self.azure.as_ref().is_some_and(|azure| azure.auth == AzureAuth::ClientSecret)
             }
-            CloudName::Aws | CloudName::Gcp => false,
+            CloudName::Gcp => {
+                self.gcp.as_ref().is_some_and(|gcp| matches!(gcp.auth, GcpAuth::ServiceAccountKey { .. }))
+            }
+            CloudName::Aws => false,
         }
     }
 
@@ -84,7 +95,8 @@ impl SettingsRecord {
     pub(crate) fn binding(&self, cloud: CloudName) -> Option<[u8; 32]> {
         match cloud {
             CloudName::Azure => self.azure.as_ref().map(AzureAccount::derive_binding),
-            CloudName::Aws | CloudName::Gcp => None,
+            CloudName::Gcp => self.gcp.as_ref().map(GcpAccount::derive_binding),
+            CloudName::Aws => None,
         }
     }
 
@@ -98,14 +110,10 @@ impl SettingsRecord {
             ])
         });
         let default_kek = self.default_kek.name().into();
-        match &self.azure {
-            None => Json::object([("aws", aws), ("defaultKekProvider", default_kek)]),
-            Some(azure) => Json::object([
-                ("aws", aws),
-                ("azure", azure.to_event_data()),
-                ("defaultKekProvider", default_kek),
-            ]),
-        }
+        let mut members = vec![("aws", aws), ("defaultKekProvider", default_kek)];
+        members.extend(self.azure.as_ref().map(|azure| ("azure", azure.to_event_data())));
+        members.extend(self.gcp.as_ref().map(|gcp| ("gcp", gcp.to_event_data())));
+        Json::object(members)
     }
 }
 

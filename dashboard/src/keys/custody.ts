@@ -23,14 +23,13 @@ export interface Choice {
 export const CLOUDS = {
   aws: { of: "AWS", provider: "aws-kms" },
   azure: { of: "Azure", provider: "azure-kv" },
+  gcp: { of: "Google Cloud", provider: "gcp-kms" },
 } as const;
 export type Cloud = keyof typeof CLOUDS;
 export const CLOUD_NAMES = Object.keys(CLOUDS) as Cloud[];
 
 /** Which accounts are named; undefined where this token may not know. */
 export type NamedAccounts = Record<Cloud, boolean> | undefined;
-
-const SOON = "Not in this version of the vault yet.";
 
 /** The three questions, with what can be answered. */
 export const AXES: readonly { axis: Axis; question: string; about: string; choices: readonly Choice[] }[] = [
@@ -42,7 +41,7 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
       { value: "env", name: "This vault", sentence: "The vault's own key-encryption key. Nothing to set up, and nothing of yours to withdraw." },
       { value: "aws-kms", name: "AWS KMS", sentence: "A key in your account opens the data key at every signature. Disable it, and signing stops." },
       { value: "azure-kv", name: "Azure Key Vault", sentence: "An RSA key in your key vault opens the data key at every signature. Disable it, and signing stops." },
-      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project decrypts the data key.", not: SOON },
+      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project opens the data key at every signature. Disable its versions, and signing stops." },
     ],
   },
   {
@@ -53,7 +52,7 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
       { value: "postq-managed", name: "This vault", sentence: "Sealed under the data key, opened for each signature, and erased when the key ends." },
       { value: "aws-kms", name: "AWS KMS", sentence: "A key of its own in your account. It never leaves, and each signature stands in your CloudTrail." },
       { value: "azure-kv", name: "Azure Key Vault", sentence: "A P-256 key of its own in your key vault. It never leaves, and each signature stands in the key vault's log, where you have turned that on." },
-      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project.", not: SOON },
+      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key of its own in your project. It never leaves, and each signature stands in your audit logs, where you have turned those of data access on." },
     ],
   },
   {
@@ -63,7 +62,7 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
     choices: [
       { value: "postq-managed", name: "This vault", sentence: "Sealed under the data key, opened for each signature, and erased when the key ends." },
       { value: "aws-kms", name: "AWS KMS", sentence: "A key of its own in your account. It never leaves, and each signature stands in your CloudTrail." },
-      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project.", not: SOON },
+      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key of its own in your project, held by Google's software. It never leaves, and each signature stands in your audit logs, where you have turned those of data access on." },
       { value: "aws-cloudhsm", name: "AWS CloudHSM", sentence: "A key in your own cluster.", not: "Awaits ML-DSA in CloudHSM." },
       { value: "azure-managed-hsm", name: "Azure Managed HSM", sentence: "A key in your own HSM.", not: "Awaits ML-DSA in Managed HSM." },
     ],
@@ -92,7 +91,7 @@ export function cloudOf(provider: string): Cloud | undefined {
 
 /** The accounts that settings name: none of them where nothing is set, which is null. */
 export function accountsOf(settings: VaultSettings | null | undefined): NamedAccounts {
-  return settings === undefined ? undefined : { aws: Boolean(settings?.aws), azure: Boolean(settings?.azure) };
+  return settings === undefined ? undefined : { aws: Boolean(settings?.aws), azure: Boolean(settings?.azure), gcp: Boolean(settings?.gcp) };
 }
 
 /** Whether the vault keeps neither half. */

@@ -47,6 +47,18 @@ export function azureRole(): string {
   });
 }
 
+/** A role of Google's, with what the vault calls and no more, as a file for `gcloud iam roles create`. */
+export function gcpRole(): string {
+  const keys = ["create", "get", "list"].map((what) => `cloudkms.cryptoKeys.${what}`);
+  const versions = ["destroy", "get", "useToDecrypt", "useToEncrypt", "useToSign", "viewPublicKey"].map((what) => `cloudkms.cryptoKeyVersions.${what}`);
+  return pretty({
+    title: "PostQ Vault",
+    description: "Wraps data keys, and makes, uses and destroys halves",
+    stage: "GA",
+    includedPermissions: [...keys, ...versions],
+  });
+}
+
 /** By what the application takes this deployment at its word, for this organisation alone. */
 export function federatedCredential(externalId: string): string {
   return pretty({
@@ -55,4 +67,17 @@ export function federatedCredential(externalId: string): string {
     subject: "<the deployment's subject: ask its operator>",
     audiences: [externalId],
   });
+}
+
+/** By what a pool of Google's takes this deployment at its word, for this organisation alone: Google's command takes no file for it. */
+export function identityProvider(externalId: string): string {
+  return [
+    "gcloud iam workload-identity-pools providers create-oidc postq-vault",
+    "--location=global",
+    '--workload-identity-pool="<your pool>"',
+    `--issuer-uri="<the deployment's issuer: ask its operator>"`,
+    `--allowed-audiences="${externalId}"`,
+    "--attribute-mapping=google.subject=assertion.sub",
+    `--attribute-condition="assertion.sub in ['<its subjects: ask its operator>']"`,
+  ].join(" \\\n  ");
 }

@@ -5,12 +5,16 @@ import { type KekProvider, PostQError, type PutSettingsRequest, type TestSetting
 import { load } from "../loading.svelte.ts";
 import { session } from "../session.svelte.ts";
 import { type Cloud, CLOUD_NAMES, cloudOf, providerName } from "../keys/custody.ts";
-import { type AwsEntered, awsRequest, type AzureEntered, azureRequest, Wrong } from "./entered.ts";
+import { awsEntered, awsRequest } from "./aws.ts";
+import { azureEntered, azureRequest } from "./azure.ts";
+import { isEntered, Wrong, wrongOf } from "./entered.ts";
+import { gcpEntered, gcpRequest } from "./gcp.ts";
 
 export class Accounts {
   readonly stored = load(async (signal) => (session.may("settings") ? session.vault.vault.settings.get({ signal }) : null));
-  aws = $state<AwsEntered>({ keyArn: "", roleArn: "" });
-  azure = $state<AzureEntered>({ vaultUrl: "", kekName: "", tenantId: "", clientId: "", auth: "client-secret", clientSecret: "" });
+  aws = $state(awsEntered(null));
+  azure = $state(azureEntered(null));
+  gcp = $state(gcpEntered(null));
   preferred = $state<KekProvider>("env");
   /** The account that is asked to be forgotten. */
   leaving = $state<Cloud>();
@@ -37,23 +41,21 @@ export class Accounts {
 
   /** Whether an account is one of those that a request names. One that is stored is left by {@link leave} alone. */
   names(cloud: Cloud): boolean {
-    const { vaultUrl, kekName, tenantId, clientId, clientSecret } = this.azure;
-    const entered = { aws: [this.aws.keyArn, this.aws.roleArn], azure: [vaultUrl, kekName, tenantId, clientId, clientSecret] };
-    return this.connected(cloud) || entered[cloud].some((text) => text.trim() !== "");
+    return this.connected(cloud) || isEntered(this[cloud]);
   }
 
   test(): Promise<void> {
     return this.#doing("test", async () => {
-      ({ checks: this.checks } = await session.vault.vault.settings.test(this.#request()));
+      ({ checks: this.checks } = await session.vault.vault.settings.test(await this.#request()));
     });
   }
 
   save(): Promise<void> {
     return this.#doing("save", async () => {
-      const request = this.#request();
+      const request = await this.#request();
       await this.#sameAsRead();
-      await session.vault.vault.settings.put(request);
-      this.azure.clientSecret = "";
+      // Whatever secret was entered is not kept here.
+      this.#fill(await session.vault.vault.settings.put(request));
       this.saved = true;
       this.stored.reload();
     });
@@ -67,13 +69,14 @@ export class Accounts {
   leave(cloud: Cloud): Promise<void> {
     return this.#doing("leave", async () => {
       await this.#sameAsRead();
-      const { aws, azure, defaultKekProvider } = this.stored.value ?? {};
+      const { stored } = this;
+      const preferred = stored.value?.defaultKekProvider ?? "env";
+      const others = CLOUD_NAMES.filter((other) => other !== cloud && this.connected(other));
       const rest: PutSettingsRequest = {
-        ...(cloud !== "aws" && aws && { aws }),
-        ...(cloud !== "azure" && azure && { azure }),
-        defaultKekProvider: defaultKekProvider && cloudOf(defaultKekProvider) !== cloud ? defaultKekProvider : "env",
+        ...Object.fromEntries(others.map((other) => [other, stored.value?.[other]])),
+        defaultKekProvider: cloudOf(preferred) === cloud ? "env" : preferred,
       };
-      if (rest.aws || rest.azure) await session.vault.vault.settings.put(rest);
+      if (others.length > 0) await session.vault.vault.settings.put(rest);
       else await session.vault.vault.settings.clear();
       this.leaving = undefined;
       this.stored.reload();
@@ -81,11 +84,12 @@ export class Accounts {
   }
 
   /** @throws {Wrong} */
-  #request(): PutSettingsRequest {
-    if (!CLOUD_NAMES.some((cloud) => this.names(cloud))) throw new Wrong("key-arn", "Name an account first: in AWS, in Azure, or in both.");
+  async #request(): Promise<PutSettingsRequest> {
+    if (!CLOUD_NAMES.some((cloud) => this.names(cloud))) throw new Wrong("key-arn", "Name an account first: in AWS, in Azure or in Google Cloud.");
     const accounts: PutSettingsRequest = {
       ...(this.names("aws") && { aws: awsRequest(this.aws) }),
       ...(this.names("azure") && { azure: azureRequest(this.azure, this.stored.value?.azure) }),
+      ...(this.names("gcp") && { gcp: await gcpRequest(this.gcp, this.stored.value?.gcp) }),
     };
     const wraps = cloudOf(this.preferred);
     if (wraps && !this.names(wraps)) throw new Wrong("preferred", `${providerName(this.preferred)} wraps only where its account is named.`);
@@ -101,16 +105,9 @@ export class Accounts {
   }
 
   #fill(stored: VaultSettings | null): void {
-    const { aws, azure } = stored ?? {};
-    this.aws = { keyArn: aws?.keyArn ?? "", roleArn: aws?.roleArn ?? "" };
-    this.azure = {
-      vaultUrl: azure?.vaultUrl ?? "",
-      kekName: azure?.kekName ?? "",
-      tenantId: azure?.tenantId ?? "",
-      clientId: azure?.clientId ?? "",
-      auth: azure?.auth ?? "client-secret",
-      clientSecret: "",
-    };
+    this.aws = awsEntered(stored?.aws);
+    this.azure = azureEntered(stored?.azure);
+    this.gcp = gcpEntered(stored?.gcp);
     this.preferred = stored?.defaultKekProvider ?? "env";
   }
 
@@ -120,9 +117,10 @@ export class Accounts {
     try {
       await work();
     } catch (caught) {
-      if (caught instanceof Wrong) {
-        this.wrong = caught;
-        document.getElementById(caught.field)?.focus();
+      const wrong = caught instanceof Wrong ? caught : this.leaving ? undefined : wrongOf(caught);
+      if (wrong) {
+        this.wrong = wrong;
+        document.getElementById(wrong.field)?.focus();
       } else this.error = caught;
     } finally {
       this.busy = undefined;

@@ -34,7 +34,7 @@ variable "customer_role_arns" {
 }
 
 variable "outbound_federation" {
-  description = "Whether the vault may prove its identity to Azure by AWS's assertions, for organisations that hand over no secret. The account must have outbound identity federation turned on."
+  description = "Whether the vault may prove its identity to Azure and Google Cloud by AWS's assertions, for organisations that hand over no secret. The account must have outbound identity federation turned on."
   type        = bool
   default     = false
 }

@@ -4,7 +4,7 @@ use clap::Args;
 
 /// The name of the vault makes the rest of it mean something.
 #[derive(Args)]
-#[group(multiple = true)]
+#[group(id = "azure_account", multiple = true)]
 pub(crate) struct Account {
     /// The vault in Azure whose key wraps data keys, https://NAME.vault.azure.net
     #[arg(long = "azure-vault-url", value_name = "URL", requires_all = ["kek_name", "tenant_id", "client_id"])]

@@ -1,10 +1,12 @@
 //! `postq vault settings`: which accounts of the organisation's own the vault uses.
 
-use serde_json::{Value, json};
+use anyhow::Context;
+use serde_json::{Map, Value, json};
 
 use crate::{
     Outcome,
     args::{self, Accounts, Settings},
+    message,
     output::{self, Output, shown},
     prompt,
 };
@@ -16,7 +18,7 @@ pub(crate) fn run(command: args::Vault, vault: &super::Vault, output: Output) ->
         Settings::Show => show(&client.get(&SETTINGS, &[])?, output),
         Settings::Put(accounts) if accounts.is_empty() => {
             anyhow::bail!(
-                "name what to set: --aws-key-arn, --aws-role-arn, --azure-vault-url, --default-kek-provider (what is left out is not set any more; \
+                "name what to set: --aws-key-arn, --aws-role-arn, --azure-vault-url, --gcp-kek-key-name, --default-kek-provider (what is left out is not set any more; \
                  `postq vault settings clear` takes everything away)"
             )
         }
@@ -41,7 +43,7 @@ fn show(settings: &Value, output: Output) -> anyhow::Result<Outcome> {
         anstream::eprintln!("nothing is set; every key is wrapped and held by the vault itself");
         return Ok(Outcome::Done);
     }
-    let (aws, azure) = (&settings["aws"], &settings["azure"]);
+    let (aws, azure, gcp) = (&settings["aws"], &settings["azure"], &settings["gcp"]);
     let mut facts = vec![
         ("default KEK", shown(&settings["defaultKekProvider"])),
         ("AWS key", shown(&aws["keyArn"])),
@@ -56,6 +58,16 @@ fn show(settings: &Value, output: Output) -> anyhow::Result<Outcome> {
             ("application", shown(&azure["clientId"])),
             ("entered by", shown(&azure["auth"])),
             ("audience", shown(&azure["externalId"])),
+        ]);
+    }
+    if !gcp.is_null() {
+        facts.extend([
+            ("Google Cloud key", shown(&gcp["kekKeyName"])),
+            ("key ring", shown(&gcp["keyRingName"])),
+            ("protection level", shown(&gcp["protectionLevel"])),
+            ("identity provider", shown(&gcp["workloadIdentityProvider"])),
+            ("service account", shown(&gcp["serviceAccountEmail"])),
+            ("audience", shown(&gcp["externalId"])),
         ]);
     }
     facts.push(("saved", shown(&settings["updatedAt"])));
@@ -111,6 +123,23 @@ fn body(accounts: &Accounts) -> anyhow::Result<Value> {
             let secret = prompt::secret("Client secret of the application: ", "the application's secret")?;
             body["azure"]["clientSecret"] = json!(secret);
         }
+    }
+    let gcp = &accounts.gcp;
+    if let Some(key) = &gcp.kek_key_name {
+        let mut account = Map::from_iter([("kekKeyName".to_owned(), json!(key))]);
+        let named = [
+            ("keyRingName", gcp.key_ring_name.as_ref().map(|name| json!(name))),
+            ("protectionLevel", gcp.protection_level.map(|level| json!(level))),
+            ("workloadIdentityProvider", gcp.provider.as_ref().map(|name| json!(name))),
+            ("serviceAccountEmail", gcp.email.as_ref().map(|email| json!(email))),
+        ];
+        account.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        if let Some(path) = &gcp.key_file {
+            let key = message::read(path)?;
+            let key = std::str::from_utf8(&key).context("a service account's key file is JSON text")?;
+            account.insert("serviceAccountKey".to_owned(), json!(key));
+        }
+        body["gcp"] = json!(account);
     }
     Ok(body)
 }

@@ -196,12 +196,12 @@ impl fmt::Display for DeploymentId {
 pub enum CloudFault {
     /// The account is not to be entered as the settings say.
     #[error(
-        "did not let the vault into the account: what the settings name must exist there, and take the vault in as they say (in AWS the role, under this organisation's external id; in Azure the application, by its secret or its federated credential)"
+        "did not let the vault into the account: what the settings name must exist there, and take the vault in as they say (in AWS the role, under this organisation's external id; in Azure the application, by its secret or its federated credential; in Google Cloud the service account, by its key, or the workload identity provider)"
     )]
     NotEntered,
     /// The account can be entered without the external id, or with any.
     #[error(
-        "lets the vault into the account without this organisation's external id: a role's trust policy must demand it (`sts:ExternalId`), an application's federated credential must have it as its audience, or anyone else's vault could be made to use the account"
+        "lets the vault into the account without this organisation's external id: a role's trust policy must demand it (`sts:ExternalId`), an application's federated credential and a workload identity provider must have it as their audience, or anyone else's vault could be made to use the account"
     )]
     OpenDoor,
     /// The vault has no credentials of its own, or the cloud does not take them.

@@ -9,7 +9,9 @@ use crate::{
     Error,
     caller::Caller,
     providers::KekProvider,
-    settings::{AzureAuth, RoleArn, SettingsRecord},
+    settings::{
+        AzureAuth, ProtectionLevel, RoleArn, ServiceAccount, SettingsRecord, WorkloadIdentityProvider,
+    },
     store::Settings,
 };
 
@@ -32,8 +34,7 @@ pub struct Response {
     /// The Azure account; null where there is none.
     pub azure: Option<AzureSettings>,
     /// The Google Cloud account; null where there is none.
-    #[schema(value_type = Option<Object>)]
-    pub gcp: Option<Never>,
+    pub gcp: Option<GcpSettings>,
     /// When they were saved, RFC 3339 UTC with milliseconds.
     pub updated_at: String,
 }
@@ -73,9 +74,26 @@ pub struct AzureSettings {
     pub external_id: String,
 }
 
-/// What no settings of this version have.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub enum Never {}
+/// The Google Cloud account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GcpSettings {
+    /// The symmetric key that wraps data keys, `projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY`.
+    pub kek_key_name: String,
+    /// The key ring in which halves are made.
+    pub key_ring_name: String,
+    /// What holds the halves.
+    pub protection_level: ProtectionLevel,
+    /// What takes assertions of the deployment's identity; null where it is entered by a service account's key.
+    pub workload_identity_provider: Option<String>,
+    /// The service account that the key is of, or that is impersonated; null where the grants are the deployment's identity's own.
+    pub service_account_email: Option<String>,
+    /// Whether a service account's key is stored. It is never shown.
+    pub service_account_key_configured: bool,
+    /// With `workloadIdentityProvider`, the audience that the provider must expect, and no other. The vault made it; it cannot be
+    /// chosen.
+    pub external_id: String,
+}
 
 /// Shows; `None` where nothing is set.
 ///
@@ -97,6 +115,15 @@ impl From<SettingsRecord> for Response {
             client_secret_configured: azure.auth == AzureAuth::ClientSecret,
             external_id: external_id.clone(),
         });
+        let gcp = settings.gcp.map(|gcp| GcpSettings {
+            protection_level: gcp.protection,
+            workload_identity_provider: gcp.provider().cloned().map(WorkloadIdentityProvider::into),
+            service_account_email: gcp.service_account().cloned().map(ServiceAccount::into),
+            service_account_key_configured: gcp.provider().is_none(),
+            external_id: external_id.clone(),
+            kek_key_name: gcp.kek.into(),
+            key_ring_name: gcp.ring.into(),
+        });
         let aws = settings.aws.map(|aws| AwsSettings {
             region: aws.key.region().to_owned(),
             key_arn: aws.key.into(),
@@ -107,7 +134,7 @@ impl From<SettingsRecord> for Response {
             default_kek_provider: settings.default_kek,
             aws,
             azure,
-            gcp: None,
+            gcp,
             updated_at: settings.updated_at.to_string(),
         }
     }

@@ -1,28 +1,29 @@
 //! Saves an organisation's settings, once it was tried out that they work.
 
+mod accounts;
+
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
 use super::get_settings;
 use crate::{
-    Error, Timestamp, accounts,
+    Error, Timestamp, accounts as entering,
     caller::Caller,
     custody::{CloudName, Custody, Entered, HalfAlgorithm, ProviderSecret, Subject},
     error::IntegrityFault,
     events::Scene,
     key_material,
     providers::KekProvider,
-    settings::{
-        AwsAccount, AzureAccount, AzureAuth, Guid, KmsKeyArn, RoleArn, SettingsRecord, VaultKeyName, VaultUrl,
-    },
+    settings::SettingsRecord,
     store::{
         KeyFilter, KeyRecord, KeyStatus, Keys, Orgs, ProviderSecrets, Record, Saving, Settings,
         SettingsWrites,
     },
 };
+
+pub use accounts::{AwsRequest, AzureRequest, GcpRequest, HandedOver};
 
 /// What saving settings touches.
 #[derive(Clone)]
@@ -53,64 +54,8 @@ pub struct Request {
     pub aws: Option<AwsRequest>,
     /// The Azure account.
     pub azure: Option<AzureRequest>,
-    /// The Google Cloud account: not part of this version.
-    #[schema(value_type = Option<Object>)]
-    pub gcp: Option<IgnoredAny>,
-}
-
-/// The AWS account to be.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = AwsSettingsRequest)]
-pub struct AwsRequest {
-    /// The symmetric key that is to wrap data keys, `arn:aws:kms:REGION:ACCOUNT:key/ID`; an alias is refused, because it can be
-    /// moved to another key.
-    pub key_arn: String,
-    /// The role by which the account is to be entered, `arn:aws:iam::ACCOUNT:role/NAME`. Only a deployment that serves a single
-    /// organisation does without.
-    pub role_arn: Option<String>,
-    /// May be sent back as it was read; it cannot be chosen.
-    pub external_id: Option<String>,
-    /// The key's region; any other is refused.
-    pub region: Option<String>,
-}
-
-/// The Azure account to be. Without `Debug`: it may hold a secret.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = AzureSettingsRequest)]
-pub struct AzureRequest {
-    /// The vault, `https://NAME.vault.azure.net`, or a managed HSM; nothing but one of Azure's own addresses is taken.
-    pub vault_url: String,
-    /// The name of the RSA key in it that is to wrap data keys. `keyName` is an older name for it.
-    #[serde(alias = "keyName")]
-    pub kek_name: String,
-    /// The directory (tenant) id.
-    pub tenant_id: String,
-    /// The application (client) id.
-    pub client_id: String,
-    /// How the application proves itself; `client-secret` if left out.
-    pub auth: Option<AzureAuth>,
-    /// The application's secret, 1 to 1,024 visible characters. It is never shown again. Left out, the stored one stays, unless `vaultUrl`,
-    /// `tenantId` or `clientId` is another.
-    pub client_secret: Option<HandedOver>,
-    /// May be sent back as it was read; it says nothing.
-    #[schema(value_type = Option<bool>)]
-    pub client_secret_configured: Option<IgnoredAny>,
-    /// May be sent back as it was read; it cannot be chosen.
-    pub external_id: Option<String>,
-}
-
-/// A secret that a caller hands over: erased when dropped, without `Debug`.
-#[derive(Deserialize, ToSchema)]
-#[serde(from = "String")]
-#[schema(value_type = String)]
-pub struct HandedOver(Zeroizing<String>);
-
-impl From<String> for HandedOver {
-    fn from(secret: String) -> Self {
-        Self(Zeroizing::new(secret))
-    }
+    /// The Google Cloud account.
+    pub gcp: Option<GcpRequest>,
 }
 
 /// That settings are saved.
@@ -138,7 +83,7 @@ pub async fn put_settings(ports: &Ports, caller: &Caller, request: Request) -> R
     }
     let mut sealed = Vec::new();
     for (cloud, secret) in &secrets {
-        sealed.push((*cloud, accounts::seal(&ports.custody, &settings, *cloud, secret).await?));
+        sealed.push((*cloud, entering::seal(&ports.custody, &settings, *cloud, secret).await?));
     }
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now: settings.updated_at };
     let record = Record::from(scene.settings_changed(settings.to_event_data())?);
@@ -162,17 +107,18 @@ pub(super) struct ToBe {
 
 /// The settings that a request comes to, and those that they replace.
 pub(super) async fn to_be(ports: &Ports, caller: &Caller, request: Request) -> Result<ToBe, Error> {
-    if request.gcp.is_some() {
-        return Err(ports.custody.no_cloud(CloudName::Gcp).into());
-    }
-    if request.azure.is_some() {
-        ports.custody.cloud(CloudName::Azure)?;
+    let asked = [(CloudName::Azure, request.azure.is_some()), (CloudName::Gcp, request.gcp.is_some())];
+    for (cloud, _) in asked.into_iter().filter(|(_, asked)| *asked) {
+        ports.custody.cloud(cloud)?;
     }
     let org = ports.orgs.org(&caller.org).await?.ok_or(Error::Unauthenticated)?;
     let aws = request.aws.map(|aws| aws.check(&org.external_id)).transpose()?;
     let azure = request.azure.map(|azure| azure.check(&org.external_id)).transpose()?;
-    let (azure, secret) = azure.map_or((None, None), |(azure, secret)| (Some(azure), secret));
+    let (azure, azure_secret) = azure.unzip();
     let stored = ports.settings.settings(&caller.org).await?;
+    let stored_gcp = stored.as_ref().and_then(|stored| stored.gcp.as_ref());
+    let gcp = request.gcp.map(|gcp| gcp.check(&org.external_id, stored_gcp)).transpose()?;
+    let (gcp, gcp_secret) = gcp.unzip();
     let now = Timestamp::now();
     let settings = SettingsRecord {
         org: caller.org.clone(),
@@ -181,6 +127,7 @@ pub(super) async fn to_be(ports: &Ports, caller: &Caller, request: Request) -> R
         default_kek: request.default_kek_provider.unwrap_or(KekProvider::Env),
         aws,
         azure,
+        gcp,
         // Two savings are told apart by their times.
         updated_at: stored.as_ref().map_or(now, |stored| stored.updated_at.next().max(now)),
     };
@@ -190,9 +137,11 @@ pub(super) async fn to_be(ports: &Ports, caller: &Caller, request: Request) -> R
             format_args!("`{}` needs an account: send `{}` with it", settings.default_kek, cloud.name()),
         )),
         _ => {
-            let secrets = secret.map(|secret| (CloudName::Azure, secret)).into_iter().collect();
+            let secrets = [(CloudName::Azure, azure_secret), (CloudName::Gcp, gcp_secret)];
+            let secrets =
+                secrets.into_iter().filter_map(|(cloud, secret)| Some((cloud, secret.flatten()?))).collect();
             let to_be = ToBe { settings, stored, secrets };
-            to_be.check_secret()?;
+            to_be.check_secrets()?;
             Ok(to_be)
         }
     }
@@ -200,19 +149,22 @@ pub(super) async fn to_be(ports: &Ports, caller: &Caller, request: Request) -> R
 
 impl ToBe {
     /// Refuses an account that is entered by a secret where none is handed over, and none is stored for it.
-    fn check_secret(&self) -> Result<(), Error> {
-        let stays = |new: &AzureAccount| {
-            let old = self.stored.as_ref().and_then(|stored| stored.azure.as_ref());
-            old.is_some_and(|old| old.is_entered_as(new))
-        };
-        match &self.settings.azure {
-            Some(new) if new.auth == AzureAuth::ClientSecret && self.secrets.is_empty() && !stays(new) => {
-                let reason =
-                    "send the application's secret: none is stored for this vault, tenant and application";
-                Err(Error::invalid("azure.clientSecret", reason))
+    fn check_secrets(&self) -> Result<(), Error> {
+        let needing = self.settings.clouds().filter(|cloud| self.settings.needs_secret(*cloud));
+        for cloud in needing {
+            let handed_over = self.secrets.iter().any(|(of, _)| *of == cloud);
+            let stays = self.stored.as_ref().is_some_and(|stored| {
+                stored.needs_secret(cloud) && stored.binding(cloud) == self.settings.binding(cloud)
+            });
+            if !handed_over && !stays {
+                let (field, reason) = match cloud {
+                    CloudName::Gcp => ("gcp.serviceAccountKey", NO_KEY_FILE),
+                    CloudName::Azure | CloudName::Aws => ("azure.clientSecret", NO_CLIENT_SECRET),
+                };
+                return Err(Error::invalid(field, reason));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 
@@ -228,7 +180,7 @@ pub(super) async fn try_out(
     let handed_over = secrets.iter().find(|(cloud, _)| *cloud == name).map(|(_, secret)| secret);
     let stored = match handed_over {
         Some(_) => None,
-        None => accounts::secret(&ports.custody, ports.secrets.as_ref(), settings, name).await?,
+        None => entering::secret(&ports.custody, ports.secrets.as_ref(), settings, name).await?,
     };
     let Entered { kek, halves: remote, .. } = cloud.test(settings, handed_over.or(stored.as_ref())).await?;
     // What no role is needed for is entered as the vault itself, whoever asks: nobody else's keys may be there.
@@ -304,62 +256,13 @@ impl Request {
     }
 }
 
-impl AzureRequest {
-    fn check(self, external_id: &str) -> Result<(AzureAccount, Option<ProviderSecret>), Error> {
-        if self.external_id.is_some_and(|sent| sent != external_id) {
-            return Err(another_external_id("azure.externalId", external_id));
-        }
-        let account = AzureAccount {
-            vault: VaultUrl::parse(&self.vault_url).map_err(|e| Error::invalid("azure.vaultUrl", e))?,
-            kek: VaultKeyName::parse(&self.kek_name).map_err(|e| Error::invalid("azure.kekName", e))?,
-            tenant: Guid::parse(&self.tenant_id).map_err(|e| Error::invalid("azure.tenantId", e))?,
-            client: Guid::parse(&self.client_id).map_err(|e| Error::invalid("azure.clientId", e))?,
-            auth: self.auth.unwrap_or(AzureAuth::ClientSecret),
-        };
-        let secret = self.client_secret.map(|HandedOver(secret)| secret);
-        let visible = |secret: &Zeroizing<String>| {
-            (1..=MAX_SECRET).contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_graphic())
-        };
-        match secret {
-            Some(_) if account.auth == AzureAuth::Federated => {
-                let reason = "leave it out: with `auth: federated` no secret is used, and none is kept";
-                Err(Error::invalid("azure.clientSecret", reason))
-            }
-            Some(secret) if !visible(&secret) => {
-                let reason = format!("it has 1 to {MAX_SECRET} visible ASCII characters");
-                Err(Error::invalid("azure.clientSecret", reason))
-            }
-            secret => Ok((account, secret.map(ProviderSecret))),
-        }
-    }
-}
+const NO_CLIENT_SECRET: &str =
+    "send the application's secret: none is stored for this vault, tenant and application";
 
-fn another_external_id(field: &str, external_id: &str) -> Error {
-    let reason =
-        format!("it is made by the vault and cannot be chosen: leave it out, or send `{external_id}`");
-    Error::invalid(field, reason)
-}
-
-impl AwsRequest {
-    fn check(self, external_id: &str) -> Result<AwsAccount, Error> {
-        let key = KmsKeyArn::parse(&self.key_arn).map_err(|e| Error::invalid("aws.keyArn", e))?;
-        let role = self.role_arn.map(|role| RoleArn::parse(&role)).transpose();
-        let role = role.map_err(|e| Error::invalid("aws.roleArn", e))?;
-        if self.external_id.is_some_and(|sent| sent != external_id) {
-            return Err(another_external_id("aws.externalId", external_id));
-        }
-        if self.region.is_some_and(|region| region != key.region()) {
-            let reason = format!("it must be the key's, which is `{}`", key.region());
-            return Err(Error::invalid("aws.region", reason));
-        }
-        AwsAccount::new(key, role)
-    }
-}
+const NO_KEY_FILE: &str =
+    "send the service account's key file: none is stored for this account and these projects";
 
 const PAGE: usize = 100;
-
-/// In bytes; Entra ID's own have some 40.
-const MAX_SECRET: usize = 1024;
 
 /// Every half is a key of its own with a policy of its own. So many are tried before settings change.
 const TRIED_HALVES: usize = 8;

@@ -1,0 +1,114 @@
+//! An account, entered for one request.
+
+use std::{sync::Arc, time::Duration};
+
+use backon::BackoffBuilder;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use vault::{
+    custody::{CloudFault, CustodyError, Failed},
+    settings::{GcpAccount, SettingsRecord},
+};
+
+use crate::{
+    call,
+    door::{Door, Doors},
+    kms::Asked,
+    tokens::EXCHANGE,
+};
+
+/// An account, entered for one request.
+pub(crate) struct Account {
+    doors: Arc<Doors>,
+    pub(crate) settings: SettingsRecord,
+    /// What of the settings is about this account.
+    pub(crate) account: GcpAccount,
+    door: Arc<Door>,
+    pub(crate) deadline: Instant,
+}
+
+impl Account {
+    pub(crate) const fn new(
+        doors: Arc<Doors>,
+        settings: SettingsRecord,
+        account: GcpAccount,
+        door: Arc<Door>,
+        deadline: Instant,
+    ) -> Self {
+        Self { doors, settings, account, door, deadline }
+    }
+
+    /// Makes a call on a key, within the request's time, unless the key does not answer and somebody asks it already. What fails in
+    /// passing is tried again.
+    pub(crate) async fn ask<A: DeserializeOwned>(
+        &self,
+        key: &str,
+        asked: &Asked<'_, A>,
+    ) -> Result<A, Failed> {
+        self.take_turns(key, asked, self.patiently(asked)).await
+    }
+
+    /// The same for what is made once: it makes something.
+    pub(crate) async fn ask_once<A: DeserializeOwned>(
+        &self,
+        key: &str,
+        asked: &Asked<'_, A>,
+    ) -> Result<A, Failed> {
+        self.take_turns(key, asked, self.once(asked)).await
+    }
+
+    /// The same for what takes its time.
+    pub(crate) async fn ask_unhurried<A: DeserializeOwned>(&self, asked: &Asked<'_, A>) -> Result<A, Failed> {
+        let deadline = Instant::now() + self.doors.budget;
+        call::until(deadline, asked.call, self.patiently(asked)).await
+    }
+
+    async fn take_turns<A>(
+        &self,
+        key: &str,
+        asked: &Asked<'_, A>,
+        answer: impl Future<Output = Result<A, Failed>>,
+    ) -> Result<A, Failed> {
+        // What is silent for one organisation may be so by its settings alone.
+        let Some(turn) = self.doors.breakers.turn(&format!("{} {key}", self.settings.org)) else {
+            let detail = "it has not answered for some calls";
+            return Err(Failed::new(CloudFault::Unavailable, asked.call, detail));
+        };
+        let outcome = call::until(self.deadline, asked.call, answer).await;
+        turn.report(outcome.as_ref().err().map(|failed| failed.fault));
+        outcome
+    }
+
+    async fn patiently<A: DeserializeOwned>(&self, asked: &Asked<'_, A>) -> Result<A, Failed> {
+        let mut rests = call::retries().build();
+        loop {
+            match (self.once(asked).await, rests.next()) {
+                (Err(failed), Some(rest)) if call::may_pass(&failed) => tokio::time::sleep(rest).await,
+                (outcome, _) => return outcome,
+            }
+        }
+    }
+
+    async fn once<A: DeserializeOwned>(&self, asked: &Asked<'_, A>) -> Result<A, Failed> {
+        let outcome = async {
+            let token = self.door.credential.token().await?;
+            asked.send(&self.doors.kms, &token).await
+        };
+        // An identity that is not taken any more is asked for anew by the next request.
+        outcome.await.inspect_err(|failed| {
+            if failed.fault == CloudFault::NotEntered {
+                self.doors.forget(&self.door);
+            }
+        })
+    }
+
+    /// Whether the request's time ends before a rest of this length does.
+    pub(crate) fn is_out_of_time(&self, rest: Duration) -> bool {
+        Instant::now() + rest >= self.deadline
+    }
+
+    /// Whether the account is entered by assertions that are for another than this organisation. Then anybody's settings could name it.
+    pub(crate) async fn takes_any_audience(&self) -> Result<bool, CustodyError> {
+        Ok(call::until(self.deadline, EXCHANGE, self.door.credential.takes_any_audience()).await?)
+    }
+}
