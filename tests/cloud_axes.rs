@@ -34,6 +34,7 @@ impl Clouds {
         clouds
     }
 
+    /// It is called by HTTP.
     async fn vault(&self) -> Vault {
         let (vault, kek) = self.kms.equip(Vault::new().await).await;
         let (azure, gcp) = (self.azure.cloud(), self.gcp.cloud());
@@ -47,7 +48,7 @@ impl Clouds {
         });
         let (status, body) = vault.put("/v1/vault/settings", &all).await;
         assert_eq!(status, 200, "{body}");
-        vault
+        vault.served().await
     }
 }
 

@@ -1,6 +1,6 @@
 //! The whole API over a store in this process, for tests that reach into the store or stand in its way.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use store_dynamodb::DynamoStore;
 use store_sqlite::SqliteStore;
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 use vault::{
     caller::Environment,
@@ -24,7 +25,7 @@ use vault::{
 };
 
 use crate::{
-    local_cloud::LocalCloud,
+    local_cloud::{self, LocalCloud},
     local_dynamodb::{Faults, LocalDynamoDb},
 };
 
@@ -89,6 +90,15 @@ impl Vault {
         self.custody = Arc::new(custody);
         self.app = server::app(&self.store, &self.custody, &[]);
         self
+    }
+
+    /// The same behind a socket: it is called by HTTP.
+    pub(crate) async fn served(self) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let served = self.app.clone();
+        tokio::spawn(async move { axum::serve(listener, served).await });
+        Self { app: local_cloud::at(address), ..self }
     }
 
     /// A vault whose app sees the store through `wrap`.

@@ -2,7 +2,7 @@
 //!
 //! `POSTQ_TEST_CLOUD` names the description that `cargo xtask cloud-up` writes.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_types::SdkConfig;
@@ -94,33 +94,37 @@ impl LocalCloud {
 
     /// Its API as a router, so that tests call it as they call one in their process.
     pub(crate) fn app(&self) -> Router {
-        let cloud = Arc::new(self.clone());
-        Router::new().fallback(move |request: Request<Body>| {
-            let cloud = cloud.clone();
-            async move {
-                let (parts, body) = request.into_parts();
-                let body = body.collect().await.unwrap().to_bytes();
-                let answer =
-                    tokio::task::spawn_blocking(move || cloud.forward(Request::from_parts(parts, body)));
-                answer.await.unwrap().map(Body::from).into_response()
-            }
-        })
+        at(self.address.clone())
     }
+}
 
-    fn forward(&self, mut request: Request<Bytes>) -> Response<Bytes> {
-        let path = request.uri().path_and_query().unwrap().clone();
-        *request.uri_mut() = format!("{}{path}", self.address).parse().unwrap();
-        let answer = if request.body().is_empty() {
-            agent().run(request.map(drop))
-        } else {
-            agent().run(request.map(|body| body.to_vec()))
-        };
-        let (parts, mut body) = answer.unwrap().into_parts();
-        let bytes = body.with_config().limit(64 << 20).read_to_vec().unwrap();
-        let mut answer = Response::from_parts(parts, Bytes::from(bytes));
-        answer.headers_mut().remove("transfer-encoding");
-        answer
-    }
+/// What is served at an address, as a router.
+pub(crate) fn at(address: String) -> Router {
+    Router::new().fallback(move |request: Request<Body>| {
+        let address = address.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let answer =
+                tokio::task::spawn_blocking(move || forward(&address, Request::from_parts(parts, body)));
+            answer.await.unwrap().map(Body::from).into_response()
+        }
+    })
+}
+
+fn forward(address: &str, mut request: Request<Bytes>) -> Response<Bytes> {
+    let path = request.uri().path_and_query().unwrap().clone();
+    *request.uri_mut() = format!("{address}{path}").parse().unwrap();
+    let answer = if request.body().is_empty() {
+        agent().run(request.map(drop))
+    } else {
+        agent().run(request.map(|body| body.to_vec()))
+    };
+    let (parts, mut body) = answer.unwrap().into_parts();
+    let bytes = body.with_config().limit(64 << 20).read_to_vec().unwrap();
+    let mut answer = Response::from_parts(parts, Bytes::from(bytes));
+    answer.headers_mut().remove("transfer-encoding");
+    answer
 }
 
 pub(crate) const REGION: &str = "eu-central-1";
