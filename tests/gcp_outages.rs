@@ -171,6 +171,8 @@ async fn without_a_token_nothing_is_signed_and_the_answer_says_whose_fault_it_is
         for (how, expected) in [
             ("throttled", (503, "kms_throttled")),
             ("denied", (502, "kms_denied")),
+            ("missing", (502, "kms_denied")),
+            ("invalid", (502, "kms_denied")),
             ("internal", (503, "kms_unavailable")),
             ("down", (503, "kms_unavailable")),
             ("dropped", (503, "kms_unavailable")),

@@ -130,8 +130,11 @@ async fn each_permission_that_is_asked_for_is_needed_for_what_it_is_said_to_be()
     allow(&["cryptoKeys.get", "cryptoKeyVersions.get", "cryptoKeyVersions.destroy"]);
     let again = entered.halves.schedule_deletion(&half, &settings.deployment, &key).await.unwrap();
     assert_eq!(again, Deletion::Scheduled);
-    allow(&["cryptoKeys.list", "cryptoKeyVersions.get"]);
-    assert_eq!(entered.halves.marked(&settings.deployment).await.unwrap(), []);
+    allow(&["cryptoKeys.list"]);
+    assert_eq!(entered.halves.marked(&settings.deployment).await.unwrap().len(), 1);
+    assert_eq!(fault(entered.halves.is_gone(&half).await), "kms_denied");
+    allow(&["cryptoKeyVersions.get"]);
+    assert!(entered.halves.is_gone(&half).await.unwrap());
 }
 
 const PERMISSIONS: [&str; 9] = [
@@ -304,10 +307,89 @@ async fn a_half_is_destroyed_only_if_it_carries_both_marks() {
         assert_eq!(done, Deletion::Scheduled, "and again");
     }
     assert_eq!(fault(entered.halves.would_sign(id, p256).await), "kms_denied");
-    assert_eq!(entered.halves.marked(&settings.deployment).await.unwrap().len(), 4);
+    // Cloud KMS lists what is destroyed as well, for ever.
+    for half in entered.halves.marked(&settings.deployment).await.unwrap() {
+        assert_eq!(entered.halves.is_gone(&half.key_id).await.unwrap(), half.key_id == *id);
+    }
     gcp.control(&json!({"forget": [id.split_once("/cryptoKeyVersions").unwrap().0]}));
     let young = entered.halves.schedule_deletion(id, &settings.deployment, key).await;
     assert_eq!(fault(young), "kms_unavailable", "it may not be known everywhere yet");
+}
+
+/// What cannot be destroyed because it never was, or is no more, is not tried for ever; and what says of an identity that it is not found
+/// says nothing of a key.
+#[tokio::test]
+async fn a_half_is_taken_for_destroyed_only_where_it_is() {
+    let gcp = LocalGcp::start();
+    gcp.control(&json!({"pending": 0, "providers": {PROVIDER: {"audience": "postq-1"}}}));
+    let settings = settings(By::Impersonation);
+    let two_hours_ago =
+        vault::Timestamp::from_millis(vault::Timestamp::now().as_millis() - 2 * 60 * 60 * 1000).unwrap();
+    let (org, key) = (OrgId::generate(two_hours_ago).unwrap(), KeyId::generate(two_hours_ago).unwrap());
+    let subject = Subject { org: &org, key: &key };
+    let cloud = gcp.cloud();
+    let entered = cloud.enter(&settings, None).await.unwrap();
+    let made = entered.classical.generate(subject, ClassicalAlgorithm::Ed25519).await.unwrap();
+    let Kept::AtProvider(id) = made.secret else { panic!("it is not at the provider") };
+    for (action, how, expected) in [
+        ("iamcredentials.generateAccessToken", "missing", "kms_denied"),
+        ("iamcredentials.generateAccessToken", "invalid", "kms_denied"),
+        ("sts.token", "missing", "kms_denied"),
+        ("DestroyCryptoKeyVersion", "denied", "kms_denied"),
+        ("DestroyCryptoKeyVersion", "down", "kms_unavailable"),
+    ] {
+        let entered = gcp.cloud().enter(&settings, None).await.unwrap();
+        gcp.faults(&json!([{"action": action, "how": how}]));
+        let refused = entered.halves.schedule_deletion(&id, &settings.deployment, &key).await;
+        assert_eq!(fault(refused), expected, "{action} {how}");
+        let refused = entered.halves.is_gone(&id).await;
+        if !action.starts_with("Destroy") {
+            assert_eq!(fault(refused), expected, "{action} {how}");
+        }
+        gcp.faults(&json!([]));
+    }
+    let done = async || entered.halves.schedule_deletion(&id, &settings.deployment, &key).await.unwrap();
+    // Neither can be destroyed, says Google, and neither is there.
+    gcp.control(&json!({"states": {&id: "GENERATION_FAILED"}}));
+    assert_eq!(done().await, Deletion::Scheduled);
+    gcp.control(&json!({"states": {&id: "ENABLED"}}));
+    assert_eq!(done().await, Deletion::Scheduled);
+    gcp.control(&json!({"deleteVersion": [&id]}));
+    assert_eq!(done().await, Deletion::Scheduled);
+    gcp.control(&json!({"forget": [id.split_once("/cryptoKeyVersions").unwrap().0]}));
+    assert_eq!(done().await, Deletion::Scheduled, "it is old enough to be known everywhere");
+}
+
+/// A creation that something on the way sends twice is refused the second time, and has made what it is not told of.
+#[tokio::test]
+async fn a_half_that_is_there_already_is_left_to_be_destroyed() {
+    let gcp = LocalGcp::start();
+    let entered = gcp.cloud().enter(&settings(By::Key), Some(&gcp.secret())).await.unwrap();
+    let (org, key) = ids();
+    let name = format!("postq-{}-pq", key.as_str().trim_start_matches("key_"));
+    gcp.control(&json!({"make": [{
+        "ring": RING, "name": name, "purpose": "ASYMMETRIC_SIGN", "algorithm": "PQ_SIGN_ML_DSA_65_EXTERNAL_MU",
+    }]}));
+    let made = entered.pq.unwrap().generate(Subject { org: &org, key: &key }, MlDsaSet::MlDsa65).await;
+    let CustodyError::Cloud { remains, .. } = made.err().unwrap() else { panic!("it is no cloud's") };
+    assert_eq!(remains, Remains::Half(format!("{RING}/cryptoKeys/{name}/cryptoKeyVersions/1")));
+}
+
+/// A project has an id and a number, and an answer may have the one where the settings have the other.
+#[tokio::test]
+async fn a_project_s_number_is_as_good_as_its_id() {
+    let gcp = LocalGcp::start();
+    gcp.control(&json!({"answers_as": ["projects/customer-project/", "projects/123456789012/"]}));
+    let settings = settings(By::Key);
+    let entered = gcp.cloud_with_budget(LONG).enter(&settings, Some(&gcp.secret())).await.unwrap();
+    let (org, key) = ids();
+    let subject = Subject { org: &org, key: &key };
+    let dek = entered.kek.generate_dek(subject).await.unwrap();
+    assert_eq!(dek.wrapped.kek_key_id, Some(format!("{KEK}/cryptoKeyVersions/1")));
+    entered.kek.unwrap_dek(subject, &dek.wrapped).await.unwrap();
+    conformance::custody::classical_signer(entered.classical.as_ref(), &ClassicalAlgorithm::ALL).await;
+    let marked = entered.halves.marked(&settings.deployment).await.unwrap();
+    assert!(!marked.is_empty() && marked.iter().all(|half| half.key_id.starts_with(RING)), "{marked:?}");
 }
 
 fn ids() -> (OrgId, KeyId) {

@@ -1,8 +1,6 @@
 """Google Cloud KMS on this machine, and the services that hand out its tokens, as far as the vault asks them: the Security Token Service
 for federated identities, IAM Credentials for the service accounts that these may stand for, and tokens that a service account signs itself.
 
-    local_gcp.py
-
 It tells where it listens as `local_cloud.run` does. Hosts are told apart by the name that is asked for, as the real ones are. Requests to
 Cloud KMS are read and answered as the messages, and found by the paths, that Google publishes with its own client: a member that they do
 not have is refused. `POST /control` sets providers, service accounts, permissions, keys and faults.
@@ -29,9 +27,8 @@ import local_cloud
 from local_cloud import Refused, crc32c, parameters, parts, unb64
 
 KMS, STS, IAM = "cloudkms.googleapis.com", "sts.googleapis.com", "iamcredentials.googleapis.com"
-SCOPES = "https://www.googleapis.com/auth/"
+SCOPES, OAUTH = "https://www.googleapis.com/auth/", "urn:ietf:params:oauth:"
 DETAIL, LEEWAY, VERSIONS = "type.googleapis.com/google.rpc.", 10, "/cryptoKeyVersions/"
-OAUTH = "urn:ietf:params:oauth:"
 EXCHANGE = {
     "grant_type": f"{OAUTH}grant-type:token-exchange", "requested_token_type": f"{OAUTH}token-type:access_token",
     "subject_token_type": f"{OAUTH}token-type:jwt",
@@ -54,7 +51,7 @@ class State(local_cloud.State):
     def __init__(self):
         super().__init__()
         self.providers, self.accounts, self.permissions, self.rings, self.keys = {}, {}, {}, set(), {}
-        self.pending, self.page = 1, 100
+        self.pending, self.page, self.answers_as = 1, 100, ["", ""]
 
     def change(self, change):
         self.providers.update(change.get("providers", {}))
@@ -64,10 +61,10 @@ class State(local_cloud.State):
         for member, enabled in {"disableKeys": False, "enableKeys": True}.items():
             for key in [key for email in change.get(member, []) for key in self.accounts[email]["keys"].values()]:
                 key["enabled"] = enabled
-        self.pending, self.page = change.get("pending", self.pending), change.get("page", self.page)
-        self.rings.update(change.get("rings", []))
+        for member in {"pending", "page", "answers_as"} & set(change):
+            setattr(self, member, change[member])
+        self.rings.update(change.get("rings", []), (made["ring"] for made in change.get("make", [])))
         for made in change.get("make", []):
-            self.rings.add(made["ring"])
             name, purpose = f"{made['ring']}/cryptoKeys/{made['name']}", made.get("purpose", "ENCRYPT_DECRYPT")
             algorithm, level = made.get("algorithm", ALGORITHMS[purpose][0]), made.get("protectionLevel", "SOFTWARE")
             template = {"algorithm": algorithm, "protection_level": level}
@@ -79,8 +76,9 @@ class State(local_cloud.State):
                 key, held = find(name)
                 for held in [held] if VERSIONS in name else key["versions"].values():
                     held["version"].state, held["pending"] = state, 0
-        for name in change.get("forget", []):
-            self.keys.pop(name, None)
+        for name, state in change.get("states", {}).items():
+            find(name)[1]["version"].state = state
+        self.keys = {name: key for name, key in self.keys.items() if name not in change.get("forget", [])}
         for name in change.get("deleteVersion", []):
             find(name)[0]["versions"].pop(name.rpartition("/")[2])
         return {**super().change(change), "keyFiles": self.key_files()}
@@ -151,8 +149,7 @@ def impersonate(email, body, held):
 def set_account(email, account):
     held = STATE.accounts.setdefault(email, {"impersonators": [], "keys": {}, "file": None})
     held.update({name: value for name, value in account.items() if name in ("impersonators", "seconds")})
-    if account.get("key") is False:
-        held["keys"] = {}
+    held["keys"] = {} if account.get("key") is False else held["keys"]
     if account.get("key"):
         private, identifier = rsa.generate_private_key(65537, 2048), secrets.token_hex(20)
         held["keys"][identifier] = {"public": private.public_key(), "enabled": True}
@@ -384,6 +381,7 @@ REFUSALS = {
     "throttled": (429, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric."), "internal": (500, "INTERNAL", "injected"),
     "denied": (403, "PERMISSION_DENIED", "The caller does not have permission"), "down": (503, "UNAVAILABLE", "injected"),
     "rejected": (401, "UNAUTHENTICATED", "Request had no valid authentication credentials."), "missing": (404, "NOT_FOUND", "injected"),
+    "invalid": (400, "INVALID_ARGUMENT", "injected"),
 }
 
 
@@ -457,7 +455,8 @@ def perform(call, request, bearer, how, numbers):
         raise Refused(404, "NOT_FOUND", f"KeyRing {request.parent} not found.")
     answer = operation(request, how)
     spoil(answer._pb, how)
-    return MessageToJson(answer._pb, use_integers_for_enums=numbers).encode()
+    # A project has an id and a number, and either may be in an answer.
+    return MessageToJson(answer._pb, use_integers_for_enums=numbers).replace(*STATE.answers_as).encode()
 
 
 class Handler(local_cloud.Handler):

@@ -8,7 +8,7 @@ use aws_sdk_kms::{
 };
 use tokio::time::Instant;
 use vault::{
-    custody::{Call, CloudFault, CustodyError, Failed},
+    custody::{Call, CloudFault, CustodyError, Failed, Remains},
     settings::{AwsAccount, KmsKeyArn, SettingsRecord},
 };
 
@@ -76,7 +76,8 @@ impl Account {
     {
         let call = call::on(action, key_id);
         let Some(turn) = self.doors.breakers.turn(key_id) else {
-            return Err(Failed::new(CloudFault::Unavailable, call, "it has not answered for some calls"));
+            let failed = Failed::new(CloudFault::Unavailable, call, "it has not answered for some calls");
+            return Err(failed.leaving(Remains::Nothing));
         };
         let outcome = call::until(self.deadline, call, async { self.judge(call, answer.await) }).await;
         turn.report(outcome.as_ref().err().map(|failed| failed.fault));

@@ -6,7 +6,7 @@ use azure_core::http::Response;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use vault::{
-    custody::{Call, CloudFault, Failed},
+    custody::{Call, CloudFault, Failed, Remains},
     settings::{AzureAccount, SettingsRecord, VaultKeyId, VaultUrl},
 };
 
@@ -66,7 +66,8 @@ impl Account {
         let call = call::on(action, key_id);
         // What is silent for one organisation may be so by its settings alone.
         let Some(turn) = self.doors.breakers.turn(&format!("{} {key_id}", self.settings.org)) else {
-            return Err(Failed::new(CloudFault::Unavailable, call, "it has not answered for some calls"));
+            let failed = Failed::new(CloudFault::Unavailable, call, "it has not answered for some calls");
+            return Err(failed.leaving(Remains::Nothing));
         };
         let outcome = call::until(self.deadline, call, self.read(call, answer)).await;
         turn.report(outcome.as_ref().err().map(|failed| failed.fault));

@@ -6,9 +6,10 @@ use backon::BackoffBuilder;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use vault::{
-    custody::{CloudFault, CustodyError, Failed},
+    custody::{CloudFault, CustodyError, Failed, Remains},
     settings::{GcpAccount, SettingsRecord},
 };
+use zeroize::Zeroizing;
 
 use crate::{
     call,
@@ -45,7 +46,8 @@ impl Account {
         key: &str,
         asked: &Asked<'_, A>,
     ) -> Result<A, Failed> {
-        self.take_turns(key, asked, self.patiently(asked)).await
+        let token = self.token(self.deadline).await?;
+        self.in_turn(key, asked, patiently(|| self.send(asked, &token))).await
     }
 
     /// The same for what is made once: it makes something.
@@ -54,16 +56,18 @@ impl Account {
         key: &str,
         asked: &Asked<'_, A>,
     ) -> Result<A, Failed> {
-        self.take_turns(key, asked, self.once(asked)).await
+        let token = self.token(self.deadline).await?;
+        self.in_turn(key, asked, self.send(asked, &token)).await
     }
 
     /// The same for what takes its time.
     pub(crate) async fn ask_unhurried<A: DeserializeOwned>(&self, asked: &Asked<'_, A>) -> Result<A, Failed> {
         let deadline = Instant::now() + self.doors.budget;
-        call::until(deadline, asked.call, self.patiently(asked)).await
+        let token = self.token(deadline).await?;
+        call::until(deadline, asked.call, patiently(|| self.send(asked, &token))).await
     }
 
-    async fn take_turns<A>(
+    async fn in_turn<A>(
         &self,
         key: &str,
         asked: &Asked<'_, A>,
@@ -71,35 +75,30 @@ impl Account {
     ) -> Result<A, Failed> {
         // What is silent for one organisation may be so by its settings alone.
         let Some(turn) = self.doors.breakers.turn(&format!("{} {key}", self.settings.org)) else {
-            let detail = "it has not answered for some calls";
-            return Err(Failed::new(CloudFault::Unavailable, asked.call, detail));
+            let failed =
+                Failed::new(CloudFault::Unavailable, asked.call, "it has not answered for some calls");
+            return Err(failed.leaving(Remains::Nothing));
         };
         let outcome = call::until(self.deadline, asked.call, answer).await;
         turn.report(outcome.as_ref().err().map(|failed| failed.fault));
         outcome
     }
 
-    async fn patiently<A: DeserializeOwned>(&self, asked: &Asked<'_, A>) -> Result<A, Failed> {
-        let mut rests = call::retries().build();
-        loop {
-            match (self.once(asked).await, rests.next()) {
-                (Err(failed), Some(rest)) if call::may_pass(&failed) => tokio::time::sleep(rest).await,
-                (outcome, _) => return outcome,
-            }
-        }
+    async fn send<A: DeserializeOwned>(&self, asked: &Asked<'_, A>, token: &str) -> Result<A, Failed> {
+        asked.send(&self.doors.kms, token).await.inspect_err(|failed| self.judge(failed))
     }
 
-    async fn once<A: DeserializeOwned>(&self, asked: &Asked<'_, A>) -> Result<A, Failed> {
-        let outcome = async {
-            let token = self.door.credential.token().await?;
-            asked.send(&self.doors.kms, &token).await
-        };
-        // An identity that is not taken any more is asked for anew by the next request.
-        outcome.await.inspect_err(|failed| {
-            if failed.fault == CloudFault::NotEntered {
-                self.doors.forget(&self.door);
-            }
-        })
+    /// A token, without which no key is asked for anything: whoever hands them out is no key's fault.
+    async fn token(&self, deadline: Instant) -> Result<Arc<Zeroizing<String>>, Failed> {
+        let token = call::until(deadline, EXCHANGE, patiently(|| self.door.credential.token())).await;
+        token.inspect_err(|failed| self.judge(failed)).map_err(|failed| failed.leaving(Remains::Nothing))
+    }
+
+    /// An identity that is not taken any more is asked for anew by the next request.
+    fn judge(&self, failed: &Failed) {
+        if failed.fault == CloudFault::NotEntered {
+            self.doors.forget(&self.door);
+        }
     }
 
     /// Whether the request's time ends before a rest of this length does.
@@ -110,5 +109,16 @@ impl Account {
     /// Whether the account is entered by assertions that are for another than this organisation. Then anybody's settings could name it.
     pub(crate) async fn takes_any_audience(&self) -> Result<bool, CustodyError> {
         Ok(call::until(self.deadline, EXCHANGE, self.door.credential.takes_any_audience()).await?)
+    }
+}
+
+/// Tries again what fails in passing.
+async fn patiently<T, F: Future<Output = Result<T, Failed>>>(attempt: impl Fn() -> F) -> Result<T, Failed> {
+    let mut rests = call::retries().build();
+    loop {
+        match (attempt().await, rests.next()) {
+            (Err(failed), Some(rest)) if call::may_pass(&failed) => tokio::time::sleep(rest).await,
+            (outcome, _) => return outcome,
+        }
     }
 }

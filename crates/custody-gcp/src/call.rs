@@ -38,11 +38,24 @@ pub(crate) const fn on<'a>(action: &'static str, on: &'a str) -> Call<'a> {
     Call::on(CloudName::Gcp, action, on)
 }
 
+/// What is done with a service's words on a call that it refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Words {
+    /// They have the call's names, and no secret.
+    PassedOn,
+    /// They may repeat what was sent, where it could not be read.
+    Kept,
+}
+
 /// The body of an answer that is one, or what the other means.
-pub(crate) fn judge(call: Call<'_>, outcome: Result<Answer, Unanswered>) -> Result<Vec<u8>, Failed> {
+pub(crate) fn judge(
+    call: Call<'_>,
+    outcome: Result<Answer, Unanswered>,
+    words: Words,
+) -> Result<Vec<u8>, Failed> {
     match outcome {
         Ok(answer) if (200..300).contains(&answer.status) => Ok(answer.body),
-        Ok(answer) => Err(refusal(call, &answer)),
+        Ok(answer) => Err(refusal(call, &answer, words)),
         Err(error @ Unanswered::NotConnected(_)) => {
             Err(Failed::new(CloudFault::Unavailable, call, error).leaving(Remains::Nothing))
         }
@@ -54,7 +67,7 @@ pub(crate) fn judge(call: Call<'_>, outcome: Result<Answer, Unanswered>) -> Resu
 }
 
 /// What an answer that is none means: by its HTTP status, which follows from Google's own code (`google.rpc.Code`).
-fn refusal(call: Call<'_>, answer: &Answer) -> Failed {
+fn refusal(call: Call<'_>, answer: &Answer, words: Words) -> Failed {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Body {
@@ -68,13 +81,18 @@ fn refusal(call: Call<'_>, answer: &Answer) -> Failed {
     }
     let Body { error } = serde_json::from_slice(&answer.body).unwrap_or_default();
     let said = match answer.status {
-        // What the service says of a call that it did not like has the call's names, and no secret.
-        400..=499 => first_line(&error.message),
+        400..=499 if words == Words::PassedOn || error.status != "INVALID_ARGUMENT" => {
+            first_line(&error.message)
+        }
         _ => String::new(),
     };
     let code = if is_word(&error.status) { error.status } else { String::new() };
     let detail = format!("{} {code} {said}", answer.status);
-    let failed = Failed::new(of_status(answer.status), call, detail.trim_end());
+    let fault = match code.as_str() {
+        "ABORTED" | "CANCELLED" => CloudFault::Unavailable,
+        _ => of_status(answer.status),
+    };
+    let failed = Failed::new(fault, call, detail.trim_end());
     if code.is_empty() { failed } else { failed.coded(code) }
 }
 
@@ -117,7 +135,7 @@ mod tests {
 
     fn refused(status: u16, body: &str) -> Failed {
         let answer = Answer { status, headers: Vec::new(), body: body.into() };
-        judge(of("AsymmetricSign"), Ok(answer)).unwrap_err()
+        judge(of("AsymmetricSign"), Ok(answer), Words::PassedOn).unwrap_err()
     }
 
     #[test]
@@ -138,5 +156,10 @@ mod tests {
     fn what_a_server_says_of_itself_is_not_passed_on() {
         let failed = refused(500, r#"{"error":{"message":"a stack of it","status":"INTERNAL"}}"#);
         assert!(!format!("{failed:?}").contains("stack"));
+        let body =
+            r#"{"error":{"message":"Invalid value at 'plaintext': c2VjcmV0","status":"INVALID_ARGUMENT"}}"#;
+        let answer = Answer { status: 400, headers: Vec::new(), body: body.into() };
+        let failed = judge(of("Encrypt"), Ok(answer), Words::Kept).unwrap_err();
+        assert!(failed.is("INVALID_ARGUMENT") && !format!("{failed:?}").contains("c2VjcmV0"));
     }
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use outbound::{Network, OneHost, WayOut};
@@ -40,6 +40,15 @@ enum Way {
 /// An identity's way in.
 pub(crate) struct Door {
     pub(crate) credential: Credential,
+    since: SystemTime,
+}
+
+impl Door {
+    /// Whether it is old. What signs tokens by a key counts their time by a clock that stands still while a process is frozen, and goes
+    /// on signing for as long as its door is kept.
+    fn is_old(&self) -> bool {
+        self.since.elapsed().is_ok_and(|age| age > OLD)
+    }
 }
 
 impl Doors {
@@ -72,6 +81,7 @@ impl Doors {
             },
         };
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.retain(|_, door| !door.is_old());
         if let Some(door) = doors.get(&way) {
             return Ok(door.clone());
         }
@@ -101,7 +111,7 @@ impl Doors {
                 &settings.external_id,
             ),
         };
-        Ok(Arc::new(Door { credential }))
+        Ok(Arc::new(Door { credential, since: SystemTime::now() }))
     }
 
     /// Gives a door up that leads nowhere any more: its identity may have been made anew.
@@ -112,3 +122,6 @@ impl Doors {
 }
 
 const MAX_DOORS: usize = 1000;
+
+/// Less than the hour that a token lives.
+const OLD: Duration = Duration::from_secs(50 * 60);

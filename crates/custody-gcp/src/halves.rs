@@ -34,8 +34,9 @@ impl Account {
             ProtectionLevel::Software => Level::Software,
             ProtectionLevel::Hsm => Level::Hsm,
         };
-        let template =
-            CryptoKeyVersionTemplate::new().set_algorithm(google(half)).set_protection_level(protection);
+        let template = CryptoKeyVersionTemplate::new()
+            .set_algorithm(google(half))
+            .set_protection_level(protection.clone());
         let labels = [
             (DEPLOYMENT, self.settings.deployment.as_str()),
             (ORG, subject.org.as_str()),
@@ -46,20 +47,25 @@ impl Account {
             .set_purpose(CryptoKeyPurpose::AsymmetricSign)
             .set_version_template(template)
             .set_labels(labels);
+        let version = CryptoKeyVersionName::first_of(CryptoKeyName::in_ring(ring, &id));
         let asked = kms::create(ring, &id, &key)?;
         let made = match self.ask_once(ring.as_str(), &asked).await {
             Ok(made) => made,
             // What was refused was not made; what was not answered, or not as it should have been, may have been.
-            Err(failed) if failed.code.is_some() && is_refusal(failed.fault) => {
+            Err(failed) if REFUSALS.iter().any(|code| failed.is(code)) => {
                 return Err(failed.leaving(Remains::Nothing).into());
+            }
+            // Something on the way sent it twice: nobody else has this name.
+            Err(failed) if failed.is("ALREADY_EXISTS") => {
+                return Err(failed.leaving(Remains::Half(version.to_string())).into());
             }
             Err(failed) => return Err(failed.into()),
         };
         let named = CryptoKeyName::parse(&made.name).ok();
-        let named = named.filter(|name| name.ring() == *ring && name.as_str().ends_with(&format!("/{id}")));
-        let named = named.ok_or_else(|| Failed::wrong(asked.call, "another key's name"))?;
-        let version = CryptoKeyVersionName::first_of(named);
-        match self.young_public_key(&version, half).await {
+        if named.is_none_or(|named| named.place() != version.key.place()) {
+            return Err(Failed::wrong(asked.call, "another key's name").into());
+        }
+        match self.young_public_key(&version, half, &protection).await {
             Ok(public_key) => Ok(NewHalf { public_key, secret: Kept::AtProvider(version.to_string()) }),
             Err(failed) => Err(failed.leaving(Remains::Half(version.to_string())).into()),
         }
@@ -70,9 +76,10 @@ impl Account {
         &self,
         version: &CryptoKeyVersionName,
         half: HalfAlgorithm,
+        protection: &Level,
     ) -> Result<Vec<u8>, Failed> {
         loop {
-            match self.public_key(version, half).await {
+            match self.public_key(version, half, Some(protection)).await {
                 Err(failed) if failed.is("FAILED_PRECONDITION") || failed.is("NOT_FOUND") => {
                     if self.is_out_of_time(YOUNG_REST) {
                         return Err(failed.of_fault(CloudFault::TimedOut));
@@ -88,6 +95,7 @@ impl Account {
         &self,
         version: &CryptoKeyVersionName,
         half: HalfAlgorithm,
+        protection: Option<&Level>,
     ) -> Result<Vec<u8>, Failed> {
         let format = match half {
             HalfAlgorithm::Classical(_) => "PEM",
@@ -95,8 +103,11 @@ impl Account {
         };
         let asked = kms::public_key(version, format);
         let answer = self.ask(version.as_str(), &asked).await?;
-        if answer.name != version.as_str() || answer.algorithm != google(half) {
+        if !version.is_named_by(&answer.name) || answer.algorithm != google(half) {
             return Err(Failed::wrong(asked.call, "another key's"));
+        }
+        if protection.is_some_and(|protection| *protection != answer.protection_level) {
+            return Err(Failed::wrong(asked.call, "it is held by something else than was asked for"));
         }
         let other = || Failed::wrong(asked.call, "other bytes than were sent came");
         match half {
@@ -115,7 +126,12 @@ impl Account {
     /// Whether a version is destroyed, or about to be.
     async fn is_going(&self, version: &CryptoKeyVersionName) -> Result<bool, Failed> {
         let there = self.ask_unhurried(&kms::get_version(version)).await?;
-        let going = [CryptoKeyVersionState::DestroyScheduled, CryptoKeyVersionState::Destroyed];
+        // What could not be generated can be neither used nor destroyed.
+        let going = [
+            CryptoKeyVersionState::DestroyScheduled,
+            CryptoKeyVersionState::Destroyed,
+            CryptoKeyVersionState::GenerationFailed,
+        ];
         Ok(going.contains(&there.state))
     }
 }
@@ -152,11 +168,13 @@ impl RemoteHalves for Account {
                 }
                 Err(failed.of_fault(CloudFault::Unavailable).into())
             }
+            // Somebody destroyed it, and then took it off the list.
+            Err(failed) if failed.is("NOT_FOUND") && !is_young(key) => Ok(Deletion::Scheduled),
             Err(failed) => Err(failed.into()),
         }
     }
 
-    /// A call for every key that carries the label, and one for each page of them.
+    /// A call for each page. Cloud KMS lists every key that ever was, so that those which are destroyed are among them.
     async fn marked(&self, deployment: &DeploymentId) -> Result<Vec<MarkedHalf>, CustodyError> {
         let ring = &self.account.ring;
         let mut found = Vec::new();
@@ -167,25 +185,14 @@ impl RemoteHalves for Account {
             for key in listed.crypto_keys {
                 // The filter is the service's; the labels are looked at here as well.
                 let ours = value(&key.labels, DEPLOYMENT) == Some(deployment.as_str());
-                let Some(name) =
-                    CryptoKeyName::parse(&key.name).ok().filter(|name| ours && name.ring() == *ring)
-                else {
-                    continue;
-                };
+                let name = CryptoKeyName::parse(&key.name).ok().filter(|_| ours);
+                let Some(name) = name.and_then(|name| name.moved_to(ring)) else { continue };
                 let version = CryptoKeyVersionName::first_of(name);
-                let going = match self.is_going(&version).await {
-                    // Whoever wants it deleted is told.
-                    Err(failed) if failed.is("PERMISSION_DENIED") => false,
-                    Err(failed) if failed.is("NOT_FOUND") => true,
-                    going => going?,
-                };
-                if !going {
-                    found.push(MarkedHalf {
-                        key_id: version.to_string(),
-                        org: value(&key.labels, ORG).and_then(|org| org.parse().ok()),
-                        key: value(&key.labels, KEY).and_then(|key| key.parse().ok()),
-                    });
-                }
+                found.push(MarkedHalf {
+                    key_id: version.to_string(),
+                    org: value(&key.labels, ORG).and_then(|org| org.parse().ok()),
+                    key: value(&key.labels, KEY).and_then(|key| key.parse().ok()),
+                });
             }
             page = listed.next_page_token;
             if page.is_empty() {
@@ -194,11 +201,19 @@ impl RemoteHalves for Account {
         }
     }
 
+    async fn is_gone(&self, key_id: &str) -> Result<bool, CustodyError> {
+        let version = read(key_id, "cloudkms.cryptoKeyVersions.get")?;
+        match self.is_going(&version).await {
+            Err(failed) if failed.is("NOT_FOUND") => Ok(true),
+            going => Ok(going?),
+        }
+    }
+
     /// Cloud KMS has no way to try a signature without making one: that the key is there, enabled and of the algorithm is what can be
     /// known, and its public key is not shown otherwise.
     async fn would_sign(&self, key_id: &str, half: HalfAlgorithm) -> Result<(), CustodyError> {
         let version = read(key_id, kms::PUBLIC_KEY)?;
-        self.public_key(&version, half).await?;
+        self.public_key(&version, half, None).await?;
         Ok(())
     }
 }
@@ -206,10 +221,6 @@ impl RemoteHalves for Account {
 fn read(key_id: &str, action: &'static str) -> Result<CryptoKeyVersionName, Failed> {
     let call = call::on(action, key_id);
     CryptoKeyVersionName::parse(key_id).map_err(|e| Failed::new(CloudFault::Denied, call, e))
-}
-
-const fn is_refusal(fault: CloudFault) -> bool {
-    matches!(fault, CloudFault::Denied | CloudFault::NotEntered | CloudFault::Throttled)
 }
 
 /// The algorithm as Cloud KMS names it.
@@ -240,6 +251,16 @@ fn name_of(key: &KeyId, half: HalfAlgorithm) -> String {
 fn value<'a>(labels: &'a HashMap<String, String>, label: &str) -> Option<&'a str> {
     labels.get(label).map(String::as_str)
 }
+
+/// Codes of a creation that was not begun.
+const REFUSALS: [&str; 6] = [
+    "FAILED_PRECONDITION",
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "UNAUTHENTICATED",
+];
 
 const DEPLOYMENT: &str = "postq-deployment";
 const ORG: &str = "postq-org";

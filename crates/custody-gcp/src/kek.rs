@@ -67,7 +67,8 @@ impl Account {
         let bytes = checked(&answer.ciphertext, answer.ciphertext_crc32c).filter(|bytes| !bytes.is_empty());
         let bytes =
             bytes.ok_or_else(|| Failed::wrong(asked.call, "other bytes than were sent came"))?.to_vec();
-        let version = CryptoKeyVersionName::parse(&answer.name).ok().filter(|version| version.key == *key);
+        let version = CryptoKeyVersionName::parse(&answer.name).ok();
+        let version = version.and_then(|version| version.moved_to(key));
         let version = version.ok_or_else(|| Failed::wrong(asked.call, "another key wrapped it"))?;
         Ok(NewDek { dek, wrapped: WrappedDek { bytes, kek_key_id: Some(version.to_string()) } })
     }
@@ -85,8 +86,13 @@ impl Account {
             .set_additional_authenticated_data_crc32c(crc32c(context.as_bytes()));
         let asked = kms::decrypt(&key, &request)?;
         let answer = match self.ask(key.as_str(), &asked).await {
+            // What Cloud KMS says of bytes that no version of this key encrypted, or not under this context; and of such as were damaged on
+            // their way, which a second time are not.
+            Err(failed) if failed.is("INVALID_ARGUMENT") => self.ask(key.as_str(), &asked).await,
+            outcome => outcome,
+        };
+        let answer = match answer {
             Ok(answer) => answer,
-            // What Cloud KMS says of bytes that no version of this key encrypted, or not under this context.
             Err(failed) if failed.is("INVALID_ARGUMENT") => return Err(CustodyError::NotAuthentic),
             Err(failed) => return Err(failed.into()),
         };

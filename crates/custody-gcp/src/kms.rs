@@ -11,7 +11,9 @@ use vault::{
     settings::{CryptoKeyName, CryptoKeyVersionName, KeyRingName},
 };
 
-use crate::call;
+use zeroize::Zeroizing;
+
+use crate::call::{self, Words};
 
 pub(crate) const HOST: &str = "cloudkms.googleapis.com";
 
@@ -23,13 +25,16 @@ pub(crate) struct Asked<'a, A> {
     /// Below the version of the API: of names that were read letter by letter.
     path: String,
     query: Vec<(&'static str, String)>,
-    body: Vec<u8>,
+    body: Zeroizing<Vec<u8>>,
+    /// Whether data keys are sent: what the service says of them is not passed on.
+    secret: bool,
     answer: std::marker::PhantomData<fn() -> A>,
 }
 
 impl<'a, A: DeserializeOwned> Asked<'a, A> {
     fn get(call: Call<'a>, path: String, query: Vec<(&'static str, String)>) -> Self {
-        Self { call, method: Method::GET, path, query, body: Vec::new(), answer: std::marker::PhantomData }
+        let (method, body) = (Method::GET, Zeroizing::default());
+        Self { call, method, path, query, body, secret: false, answer: std::marker::PhantomData }
     }
 
     fn post<Q: Serialize>(
@@ -40,7 +45,12 @@ impl<'a, A: DeserializeOwned> Asked<'a, A> {
     ) -> Result<Self, Failed> {
         let body = serde_json::to_vec(body)
             .map_err(|_| Failed::new(CloudFault::WrongAnswer, call, "it cannot be written as JSON"))?;
-        Ok(Self { call, method: Method::POST, path, query, body, answer: std::marker::PhantomData })
+        let (method, body) = (Method::POST, Zeroizing::new(body));
+        Ok(Self { call, method, path, query, body, secret: false, answer: std::marker::PhantomData })
+    }
+
+    fn secret(self) -> Self {
+        Self { secret: true, ..self }
     }
 
     /// Sends it once.
@@ -51,12 +61,14 @@ impl<'a, A: DeserializeOwned> Asked<'a, A> {
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
-        let bearer = zeroize::Zeroizing::new(format!("Bearer {token}"));
+        let bearer = Zeroizing::new(format!("Bearer {token}"));
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         let request =
-            Request { method: self.method.clone(), url: &url, headers: &headers, body: self.body.clone() };
-        let body = call::judge(call, to.send(request).await)?;
-        let body = zeroize::Zeroizing::new(body);
+            Request { method: self.method.clone(), url: &url, headers: &headers, body: self.body.to_vec() };
+        let answer = to.send(request).await;
+        let words = if self.secret { Words::Kept } else { Words::PassedOn };
+        let body = call::judge(call, answer, words)?;
+        let body = Zeroizing::new(body);
         // Never its words: what could not be read may be a data key.
         serde_json::from_slice(&body).map_err(|_| Failed::wrong(call, "an answer that cannot be read"))
     }
@@ -66,14 +78,16 @@ pub(crate) fn encrypt<'a>(
     key: &'a CryptoKeyName,
     body: &EncryptRequest,
 ) -> Result<Asked<'a, EncryptResponse>, Failed> {
-    Asked::post(call::on(ENCRYPT, key.as_str()), format!("{}:encrypt", key.as_str()), vec![], body)
+    let path = format!("{}:encrypt", key.as_str());
+    Ok(Asked::post(call::on(ENCRYPT, key.as_str()), path, vec![], body)?.secret())
 }
 
 pub(crate) fn decrypt<'a>(
     key: &'a CryptoKeyName,
     body: &DecryptRequest,
 ) -> Result<Asked<'a, DecryptResponse>, Failed> {
-    Asked::post(call::on(DECRYPT, key.as_str()), format!("{}:decrypt", key.as_str()), vec![], body)
+    let path = format!("{}:decrypt", key.as_str());
+    Ok(Asked::post(call::on(DECRYPT, key.as_str()), path, vec![], body)?.secret())
 }
 
 pub(crate) fn sign<'a>(
@@ -116,7 +130,7 @@ pub(crate) fn list<'a>(
     (label, value): (&str, &str),
     page: String,
 ) -> Asked<'a, ListCryptoKeysResponse> {
-    let mut query = vec![("filter", format!("labels.{label}={value}"))];
+    let mut query = vec![("filter", format!("labels.{label}=\"{value}\""))];
     if !page.is_empty() {
         query.push(("pageToken", page));
     }

@@ -118,7 +118,7 @@ impl Account {
             CryptoKeyVersionName::parse(name).map_err(|e| Failed::new(CloudFault::Denied, asked(half), e))?;
         let call = kms::sign(&version, &request)?;
         let answer = self.ask(name, &call).await?;
-        if answer.name != name {
+        if !version.is_named_by(&answer.name) {
             return Err(Failed::wrong(call.call, "another key signed").into());
         }
         // One of them was sent.

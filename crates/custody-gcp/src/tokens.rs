@@ -1,7 +1,10 @@
 //! Tokens: by a service account's key, which signs them itself, or in exchange for an assertion of the deployment's own identity (RFC
 //! 8693), and then, where settings say so, for those of a service account that the identity may impersonate.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use google_cloud_auth::credentials::{
     AccessTokenCredentials,
@@ -10,14 +13,14 @@ use google_cloud_auth::credentials::{
 use outbound::{Method, OneHost, Request, Url, WayOut};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::sync::Mutex;
 use vault::{
     custody::{AssertionError, Assertions, Call, CloudFault, CustodyError, Failed, ProviderSecret, Remains},
     settings::{ServiceAccount, WorkloadIdentityProvider},
 };
 use zeroize::Zeroizing;
 
-use crate::call::{self, ATTEMPT};
+use crate::call::{self, ATTEMPT, Words};
 
 /// The token exchange.
 pub(crate) const EXCHANGE: Call<'static> = call::of("a token of Google's token service");
@@ -48,7 +51,8 @@ pub(crate) struct Federation {
 #[derive(Clone)]
 struct Token {
     text: Arc<Zeroizing<String>>,
-    until: Instant,
+    /// By the clock that goes on while a process is frozen.
+    until: SystemTime,
 }
 
 impl Credential {
@@ -107,7 +111,7 @@ impl Credential {
 impl Federation {
     async fn token(&self) -> Result<Arc<Zeroizing<String>>, Failed> {
         let mut kept = self.kept.lock().await;
-        if let Some(token) = kept.as_ref().filter(|token| token.until > Instant::now()) {
+        if let Some(token) = kept.as_ref().filter(|token| token.until > SystemTime::now()) {
             return Ok(token.text.clone());
         }
         let own = self.exchange(&self.audience).await?;
@@ -142,7 +146,7 @@ impl Federation {
         let Exchanged { access_token, expires_in } =
             ask(&self.sts, EXCHANGE, &path, &headers, form.into_bytes()).await?;
         let life = Duration::from_secs(expires_in).saturating_sub(MARGIN).min(LONGEST);
-        Ok(Token { text: Arc::new(Zeroizing::new(access_token)), until: Instant::now() + life })
+        Ok(Token { text: Arc::new(Zeroizing::new(access_token)), until: SystemTime::now() + life })
     }
 
     async fn impersonate(&self, account: &ServiceAccount, own: &Token) -> Result<Token, Failed> {
@@ -158,7 +162,7 @@ impl Federation {
         let body = json!({"scope": [SCOPE], "lifetime": format!("{}s", LIFE.as_secs())}).to_string();
         let Impersonated { access_token } =
             ask(&self.iam, IMPERSONATE, &path, &headers, body.into_bytes()).await?;
-        let until = Instant::now() + LIFE - MARGIN;
+        let until = SystemTime::now() + LIFE - MARGIN;
         Ok(Token { text: Arc::new(Zeroizing::new(access_token)), until })
     }
 }
@@ -179,12 +183,13 @@ async fn ask<A: serde::de::DeserializeOwned>(
         let body = if refusal { code_of(&answer.body).into_bytes() } else { answer.body };
         outbound::Answer { body, ..answer }
     });
-    let body = call::judge(call, sent).map_err(|failed| {
+    let body = call::judge(call, sent, Words::Kept).map_err(|failed| {
         let fault = match failed.fault {
             CloudFault::Denied => CloudFault::NotEntered,
             other => other,
         };
-        failed.of_fault(fault).leaving(Remains::Nothing)
+        // Its code is about an identity, and would be taken for Cloud KMS's about a key.
+        failed.uncoded().of_fault(fault).leaving(Remains::Nothing)
     })?;
     let body = Zeroizing::new(body);
     let answer = serde_json::from_slice(&body);

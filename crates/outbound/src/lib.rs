@@ -10,7 +10,11 @@ mod addresses;
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use reqwest::{Certificate, Client, redirect::Policy};
+use reqwest::{
+    Certificate, Client, ClientBuilder,
+    header::{AUTHORIZATION, HeaderValue},
+    redirect::Policy,
+};
 
 pub use addresses::{Lookup, PublicDns};
 pub use reqwest::{Method, Url};
@@ -52,11 +56,12 @@ impl Network {
             .no_proxy()
             .referer(false)
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .dns_resolver(Arc::new(addresses::Guard(self.lookup.clone())));
         for root in &self.roots {
             builder = builder.add_root_certificate(Certificate::from_pem(root).map_err(|_| NoTls)?);
         }
-        Ok(WayOut(builder.build().map_err(|_| NoTls)?))
+        Ok(WayOut(silence_ends(builder).build().map_err(|_| NoTls)?))
     }
 }
 
@@ -141,7 +146,10 @@ impl OneHost {
         }
         let mut call = self.client.request(method, url.as_str()).timeout(self.attempt);
         for (name, value) in headers {
-            call = call.header(*name, *value);
+            let unsendable = |_| Unanswered::NotConnected(format!("`{name}` cannot be sent"));
+            let mut value = HeaderValue::from_str(value).map_err(unsendable)?;
+            value.set_sensitive(*name == AUTHORIZATION.as_str());
+            call = call.header(*name, value);
         }
         let mut answer = call.body(body).send().await.map_err(unanswered)?;
         let status = answer.status().as_u16();
@@ -179,6 +187,24 @@ fn unanswered(error: reqwest::Error) -> Unanswered {
     }
     if connected { Unanswered::Lost(words) } else { Unanswered::NotConnected(words) }
 }
+
+/// A connection over which nothing is heard of what was sent is given up before an attempt is, so that the next attempt has another:
+/// else all who share it would wait for it.
+#[cfg(target_os = "linux")]
+fn silence_ends(builder: ClientBuilder) -> ClientBuilder {
+    builder.tcp_user_timeout(SILENCE)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn silence_ends(builder: ClientBuilder) -> ClientBuilder {
+    builder
+}
+
+#[cfg(target_os = "linux")]
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// How long a connection is kept that nobody uses: what lies between may forget it, without a word.
+const IDLE: Duration = Duration::from_secs(50);
 
 const CONNECT: Duration = Duration::from_secs(1);
 

@@ -73,6 +73,12 @@ impl Failed {
         Self { code: Some(code.into()), ..self }
     }
 
+    /// The same, without a code.
+    #[must_use]
+    pub fn uncoded(self) -> Self {
+        Self { code: None, ..self }
+    }
+
     /// The same, where it is known what was left.
     #[must_use]
     pub fn leaving(self, remains: Remains) -> Self {

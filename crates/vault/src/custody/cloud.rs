@@ -119,8 +119,14 @@ pub trait RemoteHalves: Send + Sync {
         key: &KeyId,
     ) -> Result<Deletion, CustodyError>;
 
-    /// Every half in the account and region that carries the deployment's mark, and is not about to be deleted. It takes its time.
+    /// Every half in the account and region that carries the deployment's mark, and is not about to be deleted, unless that is only to
+    /// be found out by [`Self::is_gone`]. It takes its time.
     async fn marked(&self, deployment: &DeploymentId) -> Result<Vec<MarkedHalf>, CustodyError>;
+
+    /// Whether a half that was found by its mark is deleted already, or about to be: in a cloud that lists such as well.
+    async fn is_gone(&self, _key_id: &str) -> Result<bool, CustodyError> {
+        Ok(false)
+    }
 
     /// Whether a half would sign. It does not.
     async fn would_sign(&self, key_id: &str, half: HalfAlgorithm) -> Result<(), CustodyError>;

@@ -13,7 +13,7 @@ use std::{
 use crate::{
     Error, Timestamp,
     accounts::{Accounts, Kept},
-    custody::{CloudFault, CloudName, Custody, Deletion, DeploymentId, MarkedHalf},
+    custody::{CloudFault, CloudName, Custody, Deletion, DeploymentId, MarkedHalf, RemoteHalves},
     id::{KeyId, OrgId},
     store::{Intent, Keys, Leftover, Orgs, ProviderSecrets, Reconciling, Settings},
 };
@@ -224,11 +224,15 @@ async fn survey(ports: &Ports, mark: &DeploymentId, done: &mut Response) -> Resu
                 }
             };
             for cloud in settings.clouds() {
-                let found = async { Ok::<_, Error>(accounts.enter(cloud).await?.halves.marked(mark).await?) };
+                let found = async {
+                    let remote = accounts.enter(cloud).await?.halves;
+                    let halves = remote.marked(mark).await?;
+                    Ok::<_, Error>((remote, halves))
+                };
                 match found.await {
-                    Ok(halves) => {
+                    Ok((remote, halves)) => {
                         // One row that cannot be read does not keep the other organisations from being looked at.
-                        if let Err(error) = find_strays(ports, org, halves, done).await {
+                        if let Err(error) = find_strays(ports, org, remote.as_ref(), halves, done).await {
                             failed(org, &error, done);
                         }
                     }
@@ -266,6 +270,7 @@ pub async fn missing_clouds(ports: &Ports) -> Result<BTreeSet<CloudName>, Error>
 async fn find_strays(
     ports: &Ports,
     org: &OrgId,
+    remote: &dyn RemoteHalves,
     halves: Vec<MarkedHalf>,
     done: &mut Response,
 ) -> Result<(), Error> {
@@ -279,7 +284,7 @@ async fn find_strays(
             }
             _ => false,
         };
-        if !known && !done.strays.contains(&half.key_id) {
+        if !known && !done.strays.contains(&half.key_id) && !remote.is_gone(&half.key_id).await? {
             tracing::warn!(
                 half = half.key_id,
                 "a half with this deployment's mark belongs to no key; it was left alone"

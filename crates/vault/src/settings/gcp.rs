@@ -174,6 +174,25 @@ impl CryptoKeyName {
         &self.0
     }
 
+    /// A key of a ring, by its id there: 1 to 63 letters, digits, `_` and `-`.
+    #[must_use]
+    pub fn in_ring(ring: &KeyRingName, id: &str) -> Self {
+        Self(format!("{}/cryptoKeys/{id}", ring.as_str()))
+    }
+
+    /// Its name below its project, which has an id and a number: an answer may have the one where the question had the other.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        self.0.split_once("/locations/").map_or("", |(_, place)| place)
+    }
+
+    /// The same, as the ring is named; `None` where it is not in the ring.
+    #[must_use]
+    pub fn moved_to(&self, ring: &KeyRingName) -> Option<Self> {
+        let moved = Self::in_ring(ring, self.0.rsplit('/').next()?);
+        (moved.place() == self.place()).then_some(moved)
+    }
+
     /// The key ring that it is in.
     #[must_use]
     pub fn ring(&self) -> KeyRingName {
@@ -195,6 +214,21 @@ impl CryptoKeyVersionName {
             Ok(key) if number => Ok(Self { key, text: text.to_owned() }),
             _ => Err(NotOfGcp::CryptoKeyVersion),
         }
+    }
+
+    /// Whether a name is this version's, however its project is written.
+    #[must_use]
+    pub fn is_named_by(&self, name: &str) -> bool {
+        Self::parse(name).is_ok_and(|named| named.moved_to(&self.key).as_ref() == Some(self))
+    }
+
+    /// The same, as the key is named; `None` where it is another key's.
+    #[must_use]
+    pub fn moved_to(&self, key: &CryptoKeyName) -> Option<Self> {
+        let number = self.text.rsplit('/').next()?;
+        let moved =
+            || Self { text: format!("{}/cryptoKeyVersions/{number}", key.as_str()), key: key.clone() };
+        (key.place() == self.key.place()).then(moved)
     }
 
     /// A key's first version.
