@@ -47,7 +47,7 @@ const ADVICE: Record<string, string> = {
   key_integrity: "This key's record was not written by this vault. Its operator finds the cause in the log by the request's id.",
   provider_unavailable: "This deployment does not have it. Whoever runs it can: postq-vault is built for AWS KMS with its feature aws, for Azure Key Vault with azure, and for Google Cloud KMS with gcp.",
   invalid_base_url: "Open this page over https, or through a tunnel at 127.0.0.1: over http anybody on the way could read the token.",
-  settings_changed: "Somebody else saved meanwhile. Look at what is there now, then save again.",
+  settings_changed: "Somebody saved other settings meanwhile. Look at what is there now, then try again.",
   already_created: "An earlier try was done, though its answer was lost. A secret is shown once: revoke what was made, and make another.",
   verifier_unavailable: "Check that you are online, then try again. If a newer version of this page was deployed meanwhile, load the page anew.",
 };

@@ -84,7 +84,7 @@ describe("an account in Google Cloud", () => {
         await ring.fill("postq");
         await wrong("key-ring-name", "A key ring's name is complete");
         await ring.fill("");
-        await wrong("service-account-key", "Choose the service account's key file, or paste its text.");
+        await wrong("service-account-key", "Choose the service account's key file.");
         for (const other of ["-----BEGIN PRIVATE KEY-----", JSON.stringify({ type: "authorized_user" }), "", KEY_FILE + " ".repeat(16 * 1024)]) {
           await key.setInputFiles(chosen(other));
           await wrong("service-account-key", "This is not the JSON file");
@@ -144,28 +144,88 @@ describe("an account in Google Cloud", () => {
     assert.ok(addresses.length > 0 && addresses.every((address) => !address.includes(NOT_SEEN)));
   });
 
-  test("is entered by a key file's pasted text, which is typed unseen", () =>
+  test("is entered by a file that can be taken back, and chosen again after it was changed", () =>
     dashboard("/settings", async (page) => {
       const asked = await pretending(page, null);
-      const pasted = card(page).getByRole("textbox", { name: "or the file's text, pasted" });
-      assert.equal(await pasted.getAttribute("type"), "password");
+      const key = card(page).getByLabel("Key file");
+      assert.equal(await card(page).locator("input[type=password]").count(), 0);
       await card(page).getByLabel("Name of the symmetric key").fill(KEY);
-      await card(page).getByLabel("Key ring of the halves").fill(`${RING}-halves`);
-      await pasted.fill(KEY_FILE);
+      await key.setInputFiles(chosen());
+      const remove = card(page).getByRole("button", { name: "Remove" });
+      await remove.focus();
+      await page.keyboard.press("Enter");
+      await card(page).getByText("or drop it here").waitFor();
+      assert.deepEqual(await page.evaluate(() => [document.activeElement.id, document.activeElement.files.length]), ["service-account-key", 0]);
+      await press(page, "Save");
+      await page.locator("#service-account-key-wrong").getByText("Choose the service account's key file.").waitFor();
+      assert.deepEqual(asked.saved, []);
+
+      // Nothing is lost where the browser's dialog is opened and nothing chosen in it.
+      await key.setInputFiles(chosen("{}"));
+      const choosing = page.waitForEvent("filechooser");
+      await key.click();
+      const chooser = await choosing;
+      assert.equal(await key.evaluate(({ files }) => files.length), 0);
+      await card(page).getByText("my-project-0123456789ab.json").waitFor();
+      await chooser.setFiles(chosen());
       await press(page, "Save");
       await page.getByText("Saved.").waitFor();
-      const { serviceAccountKey, ...rest } = asked.saved[0].gcp;
-      assert.deepEqual(JSON.parse(serviceAccountKey), JSON.parse(KEY_FILE));
-      assert.deepEqual(rest, { kekKeyName: KEY, keyRingName: `${RING}-halves`, protectionLevel: "software" });
-      assert.equal(await has(page, NOT_SEEN), false);
-
-      // A file in its place: what was pasted before is let go of.
-      await pasted.fill(KEY_FILE);
-      await card(page).getByLabel("Key file").setInputFiles(chosen());
-      await pasted.waitFor({ state: "detached" });
-      await card(page).getByLabel("Key file").setInputFiles([]);
-      assert.equal(await pasted.inputValue(), "");
+      assert.equal(asked.saved[0].gcp.serviceAccountKey, KEY_FILE);
     }));
+
+  test("is kept as it was entered where somebody else saved meanwhile, and cannot be changed while it is saved", () =>
+    dashboard(
+      "/settings",
+      async (page) => {
+        const asked = await pretending(page, READ);
+        await page.getByText("connected", { exact: true }).nth(2).waitFor();
+        const ring = `${RING}-halves`;
+        await card(page).getByLabel("Key ring of the halves").fill(ring);
+        await card(page).getByLabel("Key file").setInputFiles(chosen());
+        const others = { ...READ, aws: { ...READ.aws, keyArn: `${READ.aws.keyArn}-now` }, updatedAt: "2026-01-02T00:00:00.000Z" };
+        let go;
+        const held = new Promise((resolve) => (go = resolve));
+        await page.route(
+          "**/v1/vault/settings",
+          async (route) => {
+            if (route.request().method() !== "PUT") return route.fallback();
+            await held;
+            asked.stored = others;
+            return route.fulfill({ status: 409, json: { success: false, error: "the settings were changed meanwhile", code: "settings_changed" } });
+          },
+          // What is stored is read before it is put.
+          { times: 2 },
+        );
+        const kept = page.getByText("Somebody else saved meanwhile. What you entered is kept: look at what is stored now, then save again.");
+        const same = async () => {
+          assert.equal(await card(page).getByLabel("Key ring of the halves").inputValue(), ring);
+          await card(page).getByText("my-project-0123456789ab.json").waitFor();
+          // What nobody entered anything of is as it is stored now.
+          await page.waitForFunction((now) => document.getElementById("key-arn")?.value === now, asked.stored.aws.keyArn);
+        };
+        await press(page, "Save");
+        await page.getByRole("button", { name: "Saving…" }).waitFor();
+        assert.equal(await card(page).evaluate((section) => section.inert), true);
+        go();
+        await kept.waitFor();
+        assert.equal(await card(page).evaluate((section) => section.inert), false);
+        await same();
+        assert.deepEqual(asked.saved, []);
+
+        // The same where the page sees it before it sends anything.
+        asked.stored = { ...READ, updatedAt: "2026-01-03T00:00:00.000Z" };
+        await press(page, "Save");
+        await kept.waitFor();
+        await same();
+        assert.deepEqual(asked.saved, []);
+
+        await press(page, "Save");
+        await page.getByText("Saved.").waitFor();
+        const [{ aws, gcp }] = asked.saved;
+        assert.deepEqual([aws.keyArn, gcp.keyRingName, gcp.serviceAccountKey], [READ.aws.keyArn, ring, KEY_FILE]);
+      },
+      { expected: /status of 409/ },
+    ));
 
   test("is entered by federation, for which nothing is sent that is secret, and which a vault on a machine by itself has not", async () => {
     const { externalId } = await bed.vault.postq.whoami();
@@ -214,7 +274,16 @@ describe("an account in Google Cloud", () => {
         await page.reload();
         await page.getByRole("button", { name: `Disconnect ${name}` }).click();
         await page.getByRole("dialog").getByText(told).waitFor();
+        let go;
+        const held = new Promise((resolve) => (go = resolve));
+        await page.route("**/v1/vault/settings", async (route) => { await held; return route.fallback(); }, { times: 1 });
         await page.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
+        // It does not look called off while it is under way.
+        await page.getByRole("dialog").getByText("Disconnecting…").waitFor();
+        await page.keyboard.press("Escape");
+        await page.getByRole("dialog").getByRole("button", { name: "Leave it" }).click({ force: true });
+        await page.getByRole("dialog").getByText("Disconnecting…").waitFor();
+        go();
         await page.getByRole("dialog").waitFor({ state: "detached" });
         assert.deepEqual(JSON.parse(JSON.stringify(asked.saved.pop())), rest);
       }
@@ -238,7 +307,14 @@ describe("an account in Google Cloud", () => {
       await page.getByText("The vault alone could not sign: the ML-DSA half is held by Google Cloud KMS.").waitFor();
       await page.getByText("The classical half opens only while Google Cloud KMS unwraps its data key.").waitFor();
       await offered(questions[1]).check();
-      await page.getByText("Who administers Google Cloud KMS could sign without the vault").waitFor();
+      await page.getByText("Who administers Google Cloud KMS could sign without the vault, and leaves a trace only where").waitFor();
+      await page.getByRole("group", { name: questions[1] }).getByLabel(/AWS KMS/).check();
+      await page.getByText("could sign without the vault, though not without a trace in your own logs.").waitFor();
+
+      // HSMs have no ML-DSA.
+      await pretending(page, { ...READ, gcp: { ...READ.gcp, protectionLevel: "hsm" } });
+      await page.getByText("Your settings have halves made in HSMs, which have no ML-DSA.").waitFor();
+      for (const question of questions) assert.equal(await offered(question).isDisabled(), question === questions[2]);
     }));
 
   test("is named by keyboard alone", () =>

@@ -57,6 +57,11 @@ impl Account {
         asked: &Asked<'_, A>,
     ) -> Result<A, Failed> {
         let token = self.token(self.deadline).await?;
+        // What is begun late is made, and destroyed for want of its public key.
+        if self.is_out_of_time(self.doors.budget / 4) {
+            let failed = Failed::new(CloudFault::TimedOut, asked.call, "there was no time left to begin it");
+            return Err(failed.leaving(Remains::Nothing));
+        }
         self.in_turn(key, asked, self.send(asked, &token)).await
     }
 

@@ -81,7 +81,7 @@ fn refusal(call: Call<'_>, answer: &Answer, words: Words) -> Failed {
     }
     let Body { error } = serde_json::from_slice(&answer.body).unwrap_or_default();
     let said = match answer.status {
-        400..=499 if words == Words::PassedOn || error.status != "INVALID_ARGUMENT" => {
+        400..=499 if words == Words::PassedOn || HARMLESS.contains(&error.status.as_str()) => {
             first_line(&error.message)
         }
         _ => String::new(),
@@ -95,6 +95,9 @@ fn refusal(call: Call<'_>, answer: &Answer, words: Words) -> Failed {
     let failed = Failed::new(fault, call, detail.trim_end());
     if code.is_empty() { failed } else { failed.coded(code) }
 }
+
+/// Codes of a call that was understood: the words are about a key or an identity.
+const HARMLESS: [&str; 4] = ["FAILED_PRECONDITION", "NOT_FOUND", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"];
 
 pub(crate) fn of_status(status: u16) -> CloudFault {
     match status {
@@ -131,6 +134,8 @@ pub(crate) async fn until<T>(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn refused(status: u16, body: &str) -> Failed {
@@ -156,10 +161,12 @@ mod tests {
     fn what_a_server_says_of_itself_is_not_passed_on() {
         let failed = refused(500, r#"{"error":{"message":"a stack of it","status":"INTERNAL"}}"#);
         assert!(!format!("{failed:?}").contains("stack"));
-        let body =
-            r#"{"error":{"message":"Invalid value at 'plaintext': c2VjcmV0","status":"INVALID_ARGUMENT"}}"#;
-        let answer = Answer { status: 400, headers: Vec::new(), body: body.into() };
-        let failed = judge(of("Encrypt"), Ok(answer), Words::Kept).unwrap_err();
-        assert!(failed.is("INVALID_ARGUMENT") && !format!("{failed:?}").contains("c2VjcmV0"));
+        for status in ["INVALID_ARGUMENT", ""] {
+            let body =
+                json!({"error": {"message": "Invalid value at 'plaintext': c2VjcmV0", "status": status}});
+            let answer = Answer { status: 400, headers: Vec::new(), body: body.to_string().into() };
+            let failed = judge(of("Encrypt"), Ok(answer), Words::Kept).unwrap_err();
+            assert!(!format!("{failed:?}").contains("c2VjcmV0"));
+        }
     }
 }

@@ -57,6 +57,7 @@ impl Account {
             }
             // Something on the way sent it twice: nobody else has this name.
             Err(failed) if failed.is("ALREADY_EXISTS") => {
+                let failed = failed.of_fault(CloudFault::Unavailable);
                 return Err(failed.leaving(Remains::Half(version.to_string())).into());
             }
             Err(failed) => return Err(failed.into()),

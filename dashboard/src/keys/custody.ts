@@ -28,8 +28,8 @@ export const CLOUDS = {
 export type Cloud = keyof typeof CLOUDS;
 export const CLOUD_NAMES = Object.keys(CLOUDS) as Cloud[];
 
-/** Which accounts are named; undefined where this token may not know. */
-export type NamedAccounts = Record<Cloud, boolean> | undefined;
+/** Which accounts are named, and whether Google's makes halves in HSMs; undefined where this token may not know. */
+export type NamedAccounts = (Record<Cloud, boolean> & { inHsms: boolean }) | undefined;
 
 /** The three questions, with what can be answered. */
 export const AXES: readonly { axis: Axis; question: string; about: string; choices: readonly Choice[] }[] = [
@@ -41,7 +41,7 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
       { value: "env", name: "This vault", sentence: "The vault's own key-encryption key. Nothing to set up, and nothing of yours to withdraw." },
       { value: "aws-kms", name: "AWS KMS", sentence: "A key in your account opens the data key at every signature. Disable it, and signing stops." },
       { value: "azure-kv", name: "Azure Key Vault", sentence: "An RSA key in your key vault opens the data key at every signature. Disable it, and signing stops." },
-      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project opens the data key at every signature. Disable its versions, and signing stops." },
+      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project opens the data key at every signature. Disable its versions, and signing stops, as a rule within a minute." },
     ],
   },
   {
@@ -81,6 +81,7 @@ export function notChoosable(axis: Axis, choice: Choice, algorithm: Algorithm, c
   if (axis === "kekProvider" && isSealless(custody)) return "Both halves are held elsewhere: nothing is sealed, so nothing is wrapped.";
   const cloud = cloudOf(choice.value);
   if (cloud && accounts?.[cloud] === false) return `Name your ${CLOUDS[cloud].of} account first, in Settings.`;
+  if (axis === "pqProvider" && cloud === "gcp" && accounts?.inHsms) return "Your settings have halves made in HSMs, which have no ML-DSA.";
   return undefined;
 }
 
@@ -91,7 +92,8 @@ export function cloudOf(provider: string): Cloud | undefined {
 
 /** The accounts that settings name: none of them where nothing is set, which is null. */
 export function accountsOf(settings: VaultSettings | null | undefined): NamedAccounts {
-  return settings === undefined ? undefined : { aws: Boolean(settings?.aws), azure: Boolean(settings?.azure), gcp: Boolean(settings?.gcp) };
+  if (settings === undefined) return undefined;
+  return { aws: Boolean(settings?.aws), azure: Boolean(settings?.azure), gcp: Boolean(settings?.gcp), inHsms: settings?.gcp?.protectionLevel === "hsm" };
 }
 
 /** Whether the vault keeps neither half. */
@@ -138,11 +140,15 @@ export function whoCouldSign(custody: Custody): string[] {
       ];
       return custody.kekProvider === "env" || custody.kekProvider === "" ? lines : [...lines, `The ${mine} half opens only while ${wrapper} unwraps its data key.`];
     }
-    case 3:
+    case 3: {
+      const holders = [...new Set([custody.keyProvider, custody.pqProvider])];
+      // CloudTrail has what AWS KMS signed without being turned on, and no signature is whole without both halves.
+      const trace = holders.includes("aws-kms") ? "though not without a trace in your own logs" : "and leaves a trace only where your logs of the keys' use are turned on";
       return [
         "The vault holds no half. It can ask for signatures while your grant stands, and none without it.",
-        `Who administers ${[...new Set([custody.keyProvider, custody.pqProvider].map(providerName))].join(" and ")} could sign without the vault, though not without a trace in your own logs.`,
+        `Who administers ${holders.map(providerName).join(" and ")} could sign without the vault, ${trace}.`,
       ];
+    }
   }
 }
 

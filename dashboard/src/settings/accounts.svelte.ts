@@ -1,13 +1,14 @@
 // The organisation's accounts as they are entered, and what is done with them. The vault takes settings as a whole, and what is left
 // out is not set any more: so every account that is entered goes along with every request.
 
+import { tick, untrack } from "svelte";
 import { type KekProvider, PostQError, type PutSettingsRequest, type TestSettingsResponse, type VaultSettings } from "@postq/sdk";
 import { load } from "../loading.svelte.ts";
 import { session } from "../session.svelte.ts";
 import { type Cloud, CLOUD_NAMES, cloudOf, providerName } from "../keys/custody.ts";
 import { awsEntered, awsRequest } from "./aws.ts";
 import { azureEntered, azureRequest } from "./azure.ts";
-import { isEntered, Wrong, wrongOf } from "./entered.ts";
+import { isEntered, isSame, Wrong, wrongOf } from "./entered.ts";
 import { gcpEntered, gcpRequest } from "./gcp.ts";
 
 export class Accounts {
@@ -23,11 +24,14 @@ export class Accounts {
   wrong = $state.raw<Wrong>();
   checks = $state.raw<TestSettingsResponse["checks"]>();
   saved = $state(false);
+  /** What the fields were last filled from. */
+  #read: VaultSettings | null = null;
 
   /** As long as the component is there. */
   constructor() {
     $effect(() => {
-      if (this.stored.value !== undefined) this.#fill(this.stored.value);
+      const { value } = this.stored;
+      if (value !== undefined) untrack(() => this.#follow(value));
     });
   }
 
@@ -54,8 +58,10 @@ export class Accounts {
     return this.#doing("save", async () => {
       const request = await this.#request();
       await this.#sameAsRead();
+      const stored = await session.vault.vault.settings.put(request);
       // Whatever secret was entered is not kept here.
-      this.#fill(await session.vault.vault.settings.put(request));
+      this.#fill(stored);
+      this.stored.value = stored;
       this.saved = true;
       this.stored.reload();
     });
@@ -65,7 +71,7 @@ export class Accounts {
     [this.leaving, this.error] = [cloud, undefined];
   }
 
-  /** Forgets one account. What is entered and not saved is no part of it. */
+  /** Forgets one account, with what is entered of it. What is entered of the others and not saved is no part of it. */
   leave(cloud: Cloud): Promise<void> {
     return this.#doing("leave", async () => {
       await this.#sameAsRead();
@@ -79,6 +85,7 @@ export class Accounts {
       if (others.length > 0) await session.vault.vault.settings.put(rest);
       else await session.vault.vault.settings.clear();
       this.leaving = undefined;
+      this.#empty(cloud);
       this.stored.reload();
     });
   }
@@ -99,9 +106,7 @@ export class Accounts {
   /** An account that somebody else named since would be left out, and so be forgotten. */
   async #sameAsRead(): Promise<void> {
     const now = await session.vault.vault.settings.get();
-    if (now?.updatedAt === this.stored.value?.updatedAt) return;
-    this.stored.reload();
-    throw new PostQError("the settings were changed meanwhile", { code: "settings_changed" });
+    if (now?.updatedAt !== this.stored.value?.updatedAt) throw new PostQError("the settings were changed meanwhile", { code: "settings_changed" });
   }
 
   #fill(stored: VaultSettings | null): void {
@@ -109,21 +114,45 @@ export class Accounts {
     this.azure = azureEntered(stored?.azure);
     this.gcp = gcpEntered(stored?.gcp);
     this.preferred = stored?.defaultKekProvider ?? "env";
+    this.#read = stored;
+  }
+
+  /** Fills in what is stored now, but for accounts of which something else was entered since it was read: these are kept. */
+  #follow(stored: VaultSettings | null): void {
+    const { aws, azure, gcp, preferred } = this;
+    const read = this.#read;
+    this.#fill(stored);
+    if (!isSame(aws, awsEntered(read?.aws))) this.aws = aws;
+    if (!isSame(azure, azureEntered(read?.azure))) this.azure = azure;
+    if (!isSame(gcp, gcpEntered(read?.gcp))) this.gcp = gcp;
+    if (preferred !== (read?.defaultKekProvider ?? "env")) this.preferred = preferred;
+  }
+
+  /** Lets go of what is entered of one account, as of one that was never stored. */
+  #empty(cloud: Cloud): void {
+    if (cloud === "aws") this.aws = awsEntered(null);
+    if (cloud === "azure") this.azure = azureEntered(null);
+    if (cloud === "gcp") this.gcp = gcpEntered(null);
+    if (this.#read) this.#read = { ...this.#read, [cloud]: null };
   }
 
   async #doing(what: "test" | "save" | "leave", work: () => Promise<void>): Promise<void> {
     if (this.busy) return;
     [this.busy, this.error, this.wrong, this.checks, this.saved] = [what, undefined, undefined, undefined, false];
+    let wrong: Wrong | undefined;
     try {
       await work();
     } catch (caught) {
-      const wrong = caught instanceof Wrong ? caught : this.leaving ? undefined : wrongOf(caught);
-      if (wrong) {
-        this.wrong = wrong;
-        document.getElementById(wrong.field)?.focus();
-      } else this.error = caught;
+      wrong = caught instanceof Wrong ? caught : this.leaving ? undefined : wrongOf(caught);
+      this.wrong = wrong;
+      if (!wrong) this.error = caught;
+      if (caught instanceof PostQError && caught.code === "settings_changed") this.stored.reload();
     } finally {
       this.busy = undefined;
     }
+    if (!wrong) return;
+    // While it is being saved no field takes the focus.
+    await tick();
+    document.getElementById(wrong.field)?.focus();
   }
 }

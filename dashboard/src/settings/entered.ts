@@ -25,6 +25,11 @@ export function isEntered(account: object): boolean {
   return Object.entries(account).some(([what, value]) => !CHOSEN.includes(what) && (value instanceof File || (typeof value === "string" && value.trim() !== "")));
 }
 
+/** Whether nothing else is entered of an account. A file that was chosen is something else than none. */
+export function isSame<Entered extends object>(entered: Entered, other: Entered): boolean {
+  return (Object.keys(other) as (keyof Entered)[]).every((what) => entered[what] === other[what]);
+}
+
 /**
  * What was entered, if it looks as it must.
  * @throws {Wrong}

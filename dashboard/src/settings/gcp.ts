@@ -11,10 +11,8 @@ export interface GcpEntered {
   workloadIdentityProvider: string;
   /** Who is impersonated. Whose a key is stands in its file. */
   serviceAccountEmail: string;
-  /** A service account's key file, read when it is sent and not before. Neither it nor the text is ever filled from what was read. */
+  /** A service account's key file, read when it is sent and not before. It is never filled from what was read. */
   keyFile: File | undefined;
-  /** Its text, where it is pasted instead. */
-  serviceAccountKey: string;
 }
 
 export function gcpEntered(stored: GcpSettings | null | undefined): GcpEntered {
@@ -27,7 +25,6 @@ export function gcpEntered(stored: GcpSettings | null | undefined): GcpEntered {
     workloadIdentityProvider: provider,
     serviceAccountEmail: provider === "" ? "" : (stored?.serviceAccountEmail ?? ""),
     keyFile: undefined,
-    serviceAccountKey: "",
   };
 }
 
@@ -48,8 +45,8 @@ export async function gcpRequest(entered: GcpEntered, stored: GcpSettings | null
     };
   }
   // Left out, the stored one stays.
-  if (!entered.keyFile && entered.serviceAccountKey.trim() === "" && keyStays(entered, stored)) return request;
-  return { ...request, serviceAccountKey: await keyOf(entered) };
+  if (!entered.keyFile && keyStays(entered, stored)) return request;
+  return { ...request, serviceAccountKey: await keyOf(entered.keyFile) };
 }
 
 /** Whether the service account's key that is stored is for the projects that are entered. */
@@ -63,14 +60,14 @@ function projectOf(name: string): string | undefined {
   return name.trim().split("/")[1];
 }
 
-async function keyOf({ keyFile, serviceAccountKey }: GcpEntered): Promise<string> {
+async function keyOf(file: File | undefined): Promise<string> {
   const wrong = (sentence: string) => new Wrong("service-account-key", sentence);
   const other = "This is not the JSON file that Google makes for a service account's key.";
-  if (keyFile && keyFile.size > MAX_BYTES) throw wrong(other);
-  const text = await (keyFile?.text() ?? Promise.resolve(serviceAccountKey.trim())).catch(() => {
+  if (!file) throw wrong("Choose the service account's key file.");
+  if (file.size > MAX_BYTES) throw wrong(other);
+  const text = await file.text().catch(() => {
     throw wrong("The file cannot be read any more. Choose it again.");
   });
-  if (text === "" && !keyFile) throw wrong("Choose the service account's key file, or paste its text.");
   if (!isKeyFile(text)) throw wrong(other);
   return text;
 }

@@ -284,7 +284,15 @@ async fn find_strays(
             }
             _ => false,
         };
-        if !known && !done.strays.contains(&half.key_id) && !remote.is_gone(&half.key_id).await? {
+        if known || done.strays.contains(&half.key_id) {
+            continue;
+        }
+        let gone = remote.is_gone(&half.key_id).await.unwrap_or_else(|error| {
+            failed(&half.key_id, &error.into(), done);
+            // Whoever wants it deleted is told.
+            false
+        });
+        if !gone {
             tracing::warn!(
                 half = half.key_id,
                 "a half with this deployment's mark belongs to no key; it was left alone"

@@ -1,5 +1,7 @@
 //! Rotates the keys whose time has come. It is on no route: a schedule runs it, and the ledger names it as who rotated.
 
+use futures::{StreamExt, stream};
+
 use super::rotate_key;
 use crate::{
     Error, Timestamp,
@@ -25,7 +27,8 @@ pub struct Response {
     pub failed: Vec<KeyId>,
 }
 
-/// Rotates. What fails is told in the log and tried again the next time; it does not keep the rest from being done.
+/// Rotates, some at a time, so that a cloud which does not answer does not keep the keys of others waiting. What fails is told in the log
+/// and tried again the next time; it does not keep the rest from being done.
 ///
 /// # Errors
 /// [`Error::StoreUnavailable`], [`Error::StoreRestored`].
@@ -35,8 +38,14 @@ pub async fn rotate_due_keys(ports: &Ports, now: Timestamp) -> Result<Response, 
     loop {
         let page = ports.due.due(now, after.as_ref(), PAGE).await?;
         let Some(last) = page.last().cloned() else { return Ok(done) };
-        for due in &page {
-            match rotate_or_settle(ports, due).await {
+        let rotations = page.into_iter().map(|due| async move {
+            let outcome = rotate_or_settle(ports, &due).await;
+            (due, outcome)
+        });
+        // All of them come to their end, whatever comes of one.
+        let outcomes: Vec<_> = stream::iter(rotations).buffered(AT_A_TIME).collect().await;
+        for (due, outcome) in outcomes {
+            match outcome {
                 Ok(Some(successor)) => done.rotated.push((due.key.clone(), successor)),
                 Ok(None) => {}
                 Err(restored @ Error::StoreRestored) => return Err(restored),
@@ -77,3 +86,5 @@ async fn rotate(ports: &Ports, due: &DueRotation) -> Result<Option<KeyId>, Error
 const WORKER: &str = "worker:rotate-due-keys";
 
 const PAGE: usize = 100;
+
+const AT_A_TIME: usize = 8;
