@@ -19,6 +19,7 @@ mod azure_settings;
 mod azure_vault;
 mod cli_transcripts;
 mod cloud_axes;
+mod clouds;
 mod dashboard_files;
 mod deployed_faults;
 mod deployed_roles;

@@ -9,37 +9,23 @@ use std::{
 use aws_sdk_kms::types::KeySpec;
 use custody_aws::{AwsCloud, OwnIdentity};
 use futures::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{in_process::Vault, local_kms::LocalKms};
+use crate::{
+    clouds::{self, code, issued},
+    in_process::Vault,
+    local_kms::LocalKms,
+};
 
 /// Keys that need KMS in each of the ways in which one can.
 async fn keys(vault: &Vault) -> Vec<String> {
     let axes = [
-        ("aws-kms", "postq-managed", "postq-managed"),
-        ("env", "aws-kms", "postq-managed"),
-        ("env", "postq-managed", "aws-kms"),
-        ("env", "aws-kms", "aws-kms"),
+        ("mldsa65+ed25519", "aws-kms", "postq-managed", "postq-managed"),
+        ("mldsa44+ecdsa-p256", "env", "aws-kms", "postq-managed"),
+        ("mldsa65+ed25519", "env", "postq-managed", "aws-kms"),
+        ("mldsa44+ecdsa-p256", "env", "aws-kms", "aws-kms"),
     ];
-    let mut keys = Vec::new();
-    for ((kek, classical, pq), algorithm) in
-        axes.into_iter().zip(["mldsa65+ed25519", "mldsa44+ecdsa-p256"].repeat(2))
-    {
-        let request = json!({
-            "name": "k", "algorithm": algorithm, "kekProvider": kek, "keyProvider": classical, "pqProvider": pq
-        });
-        let key = vault.post("/v1/hybrid-keys", request).await;
-        keys.push(key["id"].as_str().unwrap().to_owned());
-    }
-    keys
-}
-
-async fn issued(vault: &Vault) -> usize {
-    vault.events().await.iter().filter(|event| event.event_type.name() == "signature.issued").count()
-}
-
-fn code(answer: &(u16, Value)) -> (u16, &str) {
-    (answer.0, answer.1["code"].as_str().unwrap_or_default())
+    clouds::keys(vault, &axes).await
 }
 
 /// A session that is not accepted any more, as where the role was made anew, is given up; the next request has another.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    clouds::{changed, code},
     emulation::{Log, assert_hidden},
     local_azure::{CLIENT, LocalAzure, SECRET, TENANT, VAULT, account},
 };
@@ -13,19 +14,9 @@ const TEST: &str = "/v1/vault/settings/test";
 /// What no answer, event, row or line of a log may have of it, however it was encoded.
 const CANARY: &str = "canary-of-a-client-secret";
 
-fn code(answer: &(u16, Value)) -> (u16, &str) {
-    (answer.0, answer.1["code"].as_str().unwrap_or_default())
-}
-
 /// The account with a member that is another, or without it.
 fn with(changes: &Value) -> Value {
-    let mut account = account();
-    let members = account.as_object_mut().unwrap();
-    for (name, value) in changes.as_object().unwrap() {
-        members.insert(name.clone(), value.clone());
-    }
-    members.retain(|_, value| !value.is_null());
-    json!({"azure": account})
+    json!({"azure": changed(account(), changes)})
 }
 
 #[tokio::test]

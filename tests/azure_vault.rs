@@ -10,26 +10,23 @@ use composite::ClassicalAlgorithm;
 use conformance::custody::Binds;
 use custody_azure::AzureCloud;
 use futures::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use vault::{
     custody::{
         Cloud, CloudName, CustodyError, Deletion, HalfAlgorithm, Kept, NoAssertions, ProviderSecret, Subject,
     },
-    id::{KeyId, OrgId},
     settings::{AzureAuth, VaultUrl},
 };
 use zeroize::Zeroizing;
 
 use crate::{
+    clouds::{self, code, ids, issued},
     in_process::Vault,
     local_azure::{CLIENT, LONG, LocalAzure, TENANT, secret, settings},
 };
 
 fn fault<T>(outcome: Result<T, CustodyError>) -> &'static str {
-    match outcome.err().expect("it succeeded") {
-        CustodyError::Cloud { cloud: CloudName::Azure, fault, .. } => fault.code(),
-        error => panic!("{error}"),
-    }
+    clouds::fault(CloudName::Azure, outcome)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,23 +177,9 @@ async fn a_half_is_deleted_only_if_it_carries_both_marks() {
 
 /// Keys that need Azure in each of the ways in which one can.
 async fn keys(vault: &Vault) -> Vec<String> {
-    let mut keys = Vec::new();
-    for (kek, classical) in [("azure-kv", "postq-managed"), ("env", "azure-kv"), ("azure-kv", "azure-kv")] {
-        let request = json!({
-            "name": "k", "algorithm": "mldsa44+ecdsa-p256", "kekProvider": kek, "keyProvider": classical,
-        });
-        let key = vault.post("/v1/hybrid-keys", request).await;
-        keys.push(key["id"].as_str().unwrap().to_owned());
-    }
-    keys
-}
-
-async fn issued(vault: &Vault) -> usize {
-    vault.events().await.iter().filter(|event| event.event_type.name() == "signature.issued").count()
-}
-
-fn code(answer: &(u16, Value)) -> (u16, &str) {
-    (answer.0, answer.1["code"].as_str().unwrap_or_default())
+    let axes = [("azure-kv", "postq-managed"), ("env", "azure-kv"), ("azure-kv", "azure-kv")];
+    clouds::keys(vault, &axes.map(|(kek, classical)| ("mldsa44+ecdsa-p256", kek, classical, "postq-managed")))
+        .await
 }
 
 #[tokio::test]
@@ -216,20 +199,7 @@ async fn whatever_key_vault_answers_no_wrong_signature_leaves() {
         ("empty", (502, "kms_wrong_answer")),
         ("redirect", (502, "kms_wrong_answer")),
     ];
-    for (how, expected) in outages {
-        azure.faults(&json!([{"how": how}]));
-        for key in &keys {
-            let refused = vault.sign(key).await;
-            assert_eq!(code(&refused), expected, "{how}: {}", refused.1);
-            let says = refused.1["error"].as_str().unwrap();
-            assert!(says.contains("Azure Key Vault") && says.contains("`keys/"), "{says}");
-        }
-        azure.faults(&json!([]));
-        for key in &keys {
-            let answer = vault.sign(key).await;
-            assert_eq!(answer.0, 200, "{how} is over: {}", answer.1);
-        }
-    }
+    clouds::each_outage(&azure, (&vault, &keys), &outages, ["Azure Key Vault", "`keys/"]).await;
     // A signature over something else, and other bytes than were wrapped: the second cannot be told from a damaged row.
     azure.faults(&json!([{"how": "other"}]));
     let expected = [(500, "key_integrity"), (502, "kms_wrong_answer"), (500, "key_integrity")];
@@ -311,9 +281,4 @@ async fn what_keys_leave_in_the_vault_is_deleted_there() {
     let done = vault::ops::reconcile_keys::reconcile_keys(&ports, request).await.unwrap();
     assert_eq!((done.deleted.len(), done.failed, done.strays.len()), (3, 0, 0), "{done:?}");
     assert_eq!(azure.state()["deleted"].as_array().unwrap().len(), 3);
-}
-
-fn ids() -> (OrgId, KeyId) {
-    let now = vault::Timestamp::now();
-    (OrgId::generate(now).unwrap(), KeyId::generate(now).unwrap())
 }

@@ -3,38 +3,24 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
+    clouds::{self, code, issued},
     in_process::Vault,
     local_gcp::{EMAIL, KEK, LocalGcp, PROVIDER},
 };
 
 /// Keys that need Google Cloud in each of the ways in which one can.
 async fn keys(vault: &Vault) -> Vec<String> {
-    let mut keys = Vec::new();
-    for (algorithm, kek, classical, pq) in [
+    let axes = [
         ("mldsa44+ed25519", "gcp-kms", "postq-managed", "postq-managed"),
         ("mldsa44+ed25519", "env", "gcp-kms", "postq-managed"),
         ("mldsa44+ecdsa-p256", "env", "gcp-kms", "postq-managed"),
         ("mldsa44+ed25519", "env", "postq-managed", "gcp-kms"),
         ("mldsa44+ecdsa-p256", "gcp-kms", "gcp-kms", "gcp-kms"),
-    ] {
-        let request = json!({
-            "name": "k", "algorithm": algorithm, "kekProvider": kek, "keyProvider": classical, "pqProvider": pq,
-        });
-        let key = vault.post("/v1/hybrid-keys", request).await;
-        keys.push(key["id"].as_str().unwrap().to_owned());
-    }
-    keys
-}
-
-async fn issued(vault: &Vault) -> usize {
-    vault.events().await.iter().filter(|event| event.event_type.name() == "signature.issued").count()
-}
-
-fn code(answer: &(u16, Value)) -> (u16, &str) {
-    (answer.0, answer.1["code"].as_str().unwrap_or_default())
+    ];
+    clouds::keys(vault, &axes).await
 }
 
 #[tokio::test]
@@ -55,20 +41,7 @@ async fn whatever_cloud_kms_answers_no_wrong_signature_leaves() {
         ("redirect", (502, "kms_wrong_answer")),
         ("crc", (502, "kms_wrong_answer")),
     ];
-    for (how, expected) in outages {
-        gcp.faults(&json!([{"how": how}]));
-        for key in &keys {
-            let refused = vault.sign(key).await;
-            assert_eq!(code(&refused), expected, "{how}: {}", refused.1);
-            let says = refused.1["error"].as_str().unwrap();
-            assert!(says.contains("Google Cloud KMS") && says.contains("`cloudkms."), "{says}");
-        }
-        gcp.faults(&json!([]));
-        for key in &keys {
-            let answer = vault.sign(key).await;
-            assert_eq!(answer.0, 200, "{how} is over: {}", answer.1);
-        }
-    }
+    clouds::each_outage(&gcp, (&vault, &keys), &outages, ["Google Cloud KMS", "`cloudkms."]).await;
     let mut good = outages.len();
     // What it did not see whole, and what another version says that it signed: of halves alone, a data key names no version.
     for how in ["unverified", "renamed"] {

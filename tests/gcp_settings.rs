@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    clouds::{changed, code},
     emulation::{Log, assert_hidden},
     local_gcp::{EMAIL, KEK, LocalGcp, PROVIDER, RING},
 };
@@ -10,19 +11,9 @@ use crate::{
 const SETTINGS: &str = "/v1/vault/settings";
 const TEST: &str = "/v1/vault/settings/test";
 
-fn code(answer: &(u16, Value)) -> (u16, &str) {
-    (answer.0, answer.1["code"].as_str().unwrap_or_default())
-}
-
 /// The account with a member that is another, or without it.
 fn with(gcp: &LocalGcp, changes: &Value) -> Value {
-    let mut account = gcp.account();
-    let members = account.as_object_mut().unwrap();
-    for (name, value) in changes.as_object().unwrap() {
-        members.insert(name.clone(), value.clone());
-    }
-    members.retain(|_, value| !value.is_null());
-    json!({"gcp": account})
+    json!({"gcp": changed(gcp.account(), changes)})
 }
 
 #[tokio::test]

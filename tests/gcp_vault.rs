@@ -17,13 +17,13 @@ use vault::{
 };
 use zeroize::Zeroizing;
 
-use crate::local_gcp::{By, EMAIL, HOSTS, KEK, LONG, LocalGcp, PROVIDER, RING, settings};
+use crate::{
+    clouds::{self, ids},
+    local_gcp::{By, EMAIL, HOSTS, KEK, LONG, LocalGcp, PROVIDER, RING, settings},
+};
 
 fn fault<T>(outcome: Result<T, CustodyError>) -> &'static str {
-    match outcome.err().expect("it succeeded") {
-        CustodyError::Cloud { cloud: CloudName::Gcp, fault, .. } => fault.code(),
-        error => panic!("{error}"),
-    }
+    clouds::fault(CloudName::Gcp, outcome)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -390,9 +390,4 @@ async fn a_project_s_number_is_as_good_as_its_id() {
     conformance::custody::classical_signer(entered.classical.as_ref(), &ClassicalAlgorithm::ALL).await;
     let marked = entered.halves.marked(&settings.deployment).await.unwrap();
     assert!(!marked.is_empty() && marked.iter().all(|half| half.key_id.starts_with(RING)), "{marked:?}");
-}
-
-fn ids() -> (OrgId, KeyId) {
-    let now = vault::Timestamp::now();
-    (OrgId::generate(now).unwrap(), KeyId::generate(now).unwrap())
 }

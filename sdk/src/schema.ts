@@ -1469,7 +1469,7 @@ export interface components {
         SettingsCheck: {
             /**
              * @description Why not, as saving would answer: `kms_denied`, `role_open`, `role_missing`, `kms_throttled`, `kms_unavailable`,
-             *     `kms_timeout`, `kms_wrong_answer`, `credentials_unavailable` or `settings_in_use`.
+             *     `kms_timeout`, `kms_wrong_answer`, `credentials_unavailable`, `secret_unusable` or `settings_in_use`.
              */
             code?: string | null;
             /** @description Which call on what was refused, in the cloud's own words. */

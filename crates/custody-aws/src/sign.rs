@@ -8,7 +8,7 @@ use aws_sdk_kms::{
 };
 use composite::{
     CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, MlDsaSet, PublicKey, SigningInput,
-    halves::{ecdsa_p256_from_der, is_classical_half, is_pq_half},
+    halves::ecdsa_p256_from_der,
 };
 use vault::{
     custody::{Call, ClassicalSigner, CustodyError, Failed, Half, HalfAlgorithm, NewHalf, PqSigner, Subject},
@@ -56,11 +56,7 @@ impl ClassicalSigner for Account {
             ClassicalAlgorithm::EcdsaP256 => ecdsa_p256_from_der(&signature)
                 .map_err(|_| Failed::wrong(asked(half), "not a DER signature"))?,
         };
-        if is_classical_half(public_key, message, &signature) {
-            Ok(signature)
-        } else {
-            Err(Failed::wrong(asked(half), "it is no signature by this half").into())
-        }
+        Ok(asked(half).classical_half(public_key, message, signature)?)
     }
 }
 
@@ -89,11 +85,7 @@ impl PqSigner for Account {
         let mu = message.external_mu(public_key);
         let with = HalfAlgorithm::Pq(public_key.algorithm().pq());
         let signature = self.sign_by(half, mu.as_bytes(), with).await?;
-        if is_pq_half(public_key, message, &signature) {
-            Ok(signature)
-        } else {
-            Err(Failed::wrong(asked(half), "it is no signature by this half").into())
-        }
+        Ok(asked(half).pq_half(public_key, message, signature)?)
     }
 }
 

@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 use azure_security_keyvault_keys::models::{KeyClientSignOptions, SignParameters, SignatureAlgorithm};
 use composite::{
-    CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, PublicKey, SigningInput,
-    halves::{ecdsa_p256_from_raw, is_classical_half},
+    CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, PublicKey, SigningInput, halves::ecdsa_p256_from_raw,
 };
 use vault::{
     custody::{ClassicalSigner, CustodyError, Failed, Half, NewHalf, Subject},
@@ -52,10 +51,6 @@ impl ClassicalSigner for Account {
         let answer = self.ask("keys/sign", key, call).await?;
         let signature = answer.result.ok_or_else(|| Failed::wrong(asked, "no signature"))?;
         let signature = ecdsa_p256_from_raw(&signature).ok_or_else(|| Failed::wrong(asked, "not r and s"))?;
-        if is_classical_half(public_key, message, &signature) {
-            Ok(signature)
-        } else {
-            Err(Failed::wrong(asked, "it is no signature by this half").into())
-        }
+        Ok(asked.classical_half(public_key, message, signature)?)
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Account {
     /// What of the settings is about this account.
     pub(crate) account: GcpAccount,
     door: Arc<Door>,
-    pub(crate) deadline: Instant,
+    deadline: Instant,
 }
 
 impl Account {

@@ -99,7 +99,7 @@ fn refusal(call: Call<'_>, answer: &Answer, words: Words) -> Failed {
 /// Codes of a call that was understood: the words are about a key or an identity.
 const HARMLESS: [&str; 4] = ["FAILED_PRECONDITION", "NOT_FOUND", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"];
 
-pub(crate) fn of_status(status: u16) -> CloudFault {
+fn of_status(status: u16) -> CloudFault {
     match status {
         401 => CloudFault::NotEntered,
         408 | 504 => CloudFault::TimedOut,
@@ -111,7 +111,7 @@ pub(crate) fn of_status(status: u16) -> CloudFault {
     }
 }
 
-pub(crate) fn is_word(code: &str) -> bool {
+fn is_word(code: &str) -> bool {
     code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 

@@ -81,10 +81,10 @@ impl Doors {
             },
         };
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        doors.retain(|_, door| !door.is_old());
-        if let Some(door) = doors.get(&way) {
+        if let Some(door) = doors.get(&way).filter(|door| !door.is_old()) {
             return Ok(door.clone());
         }
+        doors.retain(|_, door| !door.is_old());
         let door = self.try_open(settings, account, secret)?;
         // Another is built again when it is needed.
         if let (true, Some(any)) = (doors.len() >= MAX_DOORS, doors.keys().next().cloned()) {

@@ -10,7 +10,6 @@ use vault::{
     custody::{Call, CloudFault, Failed},
     settings::{CryptoKeyName, CryptoKeyVersionName, KeyRingName},
 };
-
 use zeroize::Zeroizing;
 
 use crate::call::{self, Words};
@@ -26,15 +25,14 @@ pub(crate) struct Asked<'a, A> {
     path: String,
     query: Vec<(&'static str, String)>,
     body: Zeroizing<Vec<u8>>,
-    /// Whether data keys are sent: what the service says of them is not passed on.
-    secret: bool,
+    words: Words,
     answer: std::marker::PhantomData<fn() -> A>,
 }
 
 impl<'a, A: DeserializeOwned> Asked<'a, A> {
     fn get(call: Call<'a>, path: String, query: Vec<(&'static str, String)>) -> Self {
         let (method, body) = (Method::GET, Zeroizing::default());
-        Self { call, method, path, query, body, secret: false, answer: std::marker::PhantomData }
+        Self { call, method, path, query, body, words: Words::PassedOn, answer: std::marker::PhantomData }
     }
 
     fn post<Q: Serialize>(
@@ -46,11 +44,12 @@ impl<'a, A: DeserializeOwned> Asked<'a, A> {
         let body = serde_json::to_vec(body)
             .map_err(|_| Failed::new(CloudFault::WrongAnswer, call, "it cannot be written as JSON"))?;
         let (method, body) = (Method::POST, Zeroizing::new(body));
-        Ok(Self { call, method, path, query, body, secret: false, answer: std::marker::PhantomData })
+        Ok(Self { call, method, path, query, body, words: Words::PassedOn, answer: std::marker::PhantomData })
     }
 
+    /// The same with a data key in it.
     fn secret(self) -> Self {
-        Self { secret: true, ..self }
+        Self { words: Words::Kept, ..self }
     }
 
     /// Sends it once.
@@ -65,10 +64,7 @@ impl<'a, A: DeserializeOwned> Asked<'a, A> {
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         let request =
             Request { method: self.method.clone(), url: &url, headers: &headers, body: self.body.to_vec() };
-        let answer = to.send(request).await;
-        let words = if self.secret { Words::Kept } else { Words::PassedOn };
-        let body = call::judge(call, answer, words)?;
-        let body = Zeroizing::new(body);
+        let body = Zeroizing::new(call::judge(call, to.send(request).await, self.words)?);
         // Never its words: what could not be read may be a data key.
         serde_json::from_slice(&body).map_err(|_| Failed::wrong(call, "an answer that cannot be read"))
     }

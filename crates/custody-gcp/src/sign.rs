@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use composite::{
     CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, MlDsaSet, PublicKey, SigningInput,
-    halves::{ecdsa_p256_from_der, is_classical_half, is_pq_half},
+    halves::ecdsa_p256_from_der,
 };
 use google_cloud_kms_v1::model::{AsymmetricSignRequest, Digest};
 use vault::{
@@ -60,11 +60,7 @@ impl ClassicalSigner for Account {
             ClassicalAlgorithm::EcdsaP256 => ecdsa_p256_from_der(&signature)
                 .map_err(|_| Failed::wrong(asked(half), "not a DER signature"))?,
         };
-        if is_classical_half(public_key, message, &signature) {
-            Ok(signature)
-        } else {
-            Err(Failed::wrong(asked(half), "it is no signature by this half").into())
-        }
+        Ok(asked(half).classical_half(public_key, message, signature)?)
     }
 }
 
@@ -88,11 +84,7 @@ impl PqSigner for Account {
         let mu = message.external_mu(public_key);
         let request = of_digest(mu.as_bytes(), Digest::new().set_external_mu(mu.as_bytes().to_vec()));
         let signature = self.sign_by(half, request).await?;
-        if is_pq_half(public_key, message, &signature) {
-            Ok(signature)
-        } else {
-            Err(Failed::wrong(asked(half), "it is no signature by this half").into())
-        }
+        Ok(asked(half).pq_half(public_key, message, signature)?)
     }
 }
 

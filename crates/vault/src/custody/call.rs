@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use composite::{
+    CLASSICAL_SIGNATURE_LEN, MessageRepresentative, PublicKey,
+    halves::{is_classical_half, is_pq_half},
+};
+
 use super::{CloudFault, CloudName, CustodyError, Remains};
 use crate::{Timestamp, id::KeyId};
 
@@ -26,6 +31,38 @@ impl<'a> Call<'a> {
     #[must_use]
     pub const fn on(cloud: CloudName, action: &'static str, on: &'a str) -> Self {
         Self { cloud, action, on: Some(on) }
+    }
+}
+
+impl Call<'_> {
+    /// The classical half's signature that a cloud answered, if it is one: a wrong half never leaves.
+    ///
+    /// # Errors
+    /// [`CloudFault::WrongAnswer`].
+    pub fn classical_half(
+        self,
+        key: &PublicKey,
+        message: &MessageRepresentative,
+        signature: [u8; CLASSICAL_SIGNATURE_LEN],
+    ) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], Failed> {
+        is_classical_half(key, message, &signature).then_some(signature).ok_or_else(|| self.another_half())
+    }
+
+    /// The same for the ML-DSA half's.
+    ///
+    /// # Errors
+    /// [`CloudFault::WrongAnswer`].
+    pub fn pq_half(
+        self,
+        key: &PublicKey,
+        message: &MessageRepresentative,
+        signature: Vec<u8>,
+    ) -> Result<Vec<u8>, Failed> {
+        is_pq_half(key, message, &signature).then_some(signature).ok_or_else(|| self.another_half())
+    }
+
+    fn another_half(self) -> Failed {
+        Failed::wrong(self, "it is no signature by this half")
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Check {
     /// left.
     pub ok: bool,
     /// Why not, as saving would answer: `kms_denied`, `role_open`, `role_missing`, `kms_throttled`, `kms_unavailable`,
-    /// `kms_timeout`, `kms_wrong_answer`, `credentials_unavailable` or `settings_in_use`.
+    /// `kms_timeout`, `kms_wrong_answer`, `credentials_unavailable`, `secret_unusable` or `settings_in_use`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     pub code: Option<&'static str>,
