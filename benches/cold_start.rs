@@ -1,6 +1,7 @@
 //! Cold starts: from the start of a process to its first poll of the Lambda Runtime API, from there to the answer to its first
 //! request, and the memory that it had by then. `sign` as packaged, the least that a Lambda in Rust is, and an outline of `sign` in Node,
-//! by turns. `cargo xtask bench-cold-start`, on Linux.
+//! by turns. Then `sign` with as much of a processor as Lambda gives to a size of memory. `cargo xtask bench-cold-start`, on Linux; the second
+//! part as root.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a program that prints figures")]
 #![expect(dead_code, clippy::expect_used, clippy::indexing_slicing, reason = "what the tests are made of")]
 
@@ -85,7 +86,80 @@ async fn main() {
             f64::from(u32::try_from(memory).unwrap()) / 1024.0
         );
     }
+    sizes(&vault, &request, &|| built("sign")).await;
 }
+
+/// `sign` at a processor's share of each size: its first request and `WARM` more. What a call costs is its time, in whole
+/// milliseconds, times its memory.
+async fn sizes(vault: &Vault, request: &Value, program: &dyn Fn() -> Command) {
+    println!(
+        "\n| MiB | of a processor | first answer, ms | answer, ms: median, 99th of 100 | GB-seconds a million answers |\n|---|---|---|---|---|"
+    );
+    for size in [128_u32, 256, 512, 1024, 1769] {
+        let mut lambda = Lambda::spawn(program(), "sign", &vault.variables()).await;
+        lambda.polls().await;
+        // Lambda gives all of a processor to what comes before the first request.
+        let share = Share::of(size, lambda.process.id());
+        let mut times = Vec::new();
+        for _ in 0..=WARM {
+            let asked = Instant::now();
+            let event = event("POST", "/v1/sign", &vault.token, Some(request));
+            let answer = lambda.invoke(event).await.unwrap();
+            times.push(asked.elapsed());
+            assert_eq!(answer["statusCode"], 200, "{answer}");
+        }
+        drop(lambda);
+        drop(share);
+        let first = times.remove(0);
+        let billed: f64 = times.iter().map(|time| millis(*time).ceil()).sum();
+        let cost =
+            billed / f64::from(u32::try_from(times.len()).unwrap()) * f64::from(size) / 1024.0 * 1000.0;
+        times.sort_unstable();
+        println!(
+            "| {size} | {:.2} | {:.1} | {:.1}, {:.1} | {cost:.0} |",
+            f64::from(size) / FULL,
+            millis(first),
+            millis(times[WARM / 2]),
+            millis(times[WARM * 99 / 100]),
+        );
+    }
+}
+
+/// A process' share of a processor, taken back when this is dropped.
+struct Share(PathBuf);
+
+impl Share {
+    fn of(size: u32, process: u32) -> Self {
+        let folder = PathBuf::from(format!("/sys/fs/cgroup/cpu/postq-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)
+            .expect("the second part needs root, and the cgroup controller `cpu` (version 1)");
+        let write = |file: &str, value: String| std::fs::write(folder.join(file), value).unwrap();
+        write("cpu.cfs_period_us", PERIOD.to_string());
+        write("cpu.cfs_quota_us", (u64::from(PERIOD) * u64::from(size) / 1769).to_string());
+        write("cgroup.procs", process.to_string());
+        Self(folder)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        // The process in it has ended; until it is gone from the list, the folder stays.
+        for _ in 0..100 {
+            if std::fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// The size at which a Lambda has one processor, in MiB.
+const FULL: f64 = 1769.0;
+
+/// In what steps a share is given, in microseconds.
+const PERIOD: u32 = 20_000;
+
+const WARM: usize = 300;
 
 async fn start(program: Command, vault: &Vault, request: &Value) -> Start {
     let begun = Instant::now();

@@ -1,5 +1,6 @@
-//! The embedded server under load over loopback: requests a second and the latency of `/v1/sign` and `/v1/verify`.
-//! `cargo xtask bench-server` builds the release binary, installs `wrk` and runs this.
+//! The embedded server under load over loopback: requests a second and the latency of `/v1/sign` and `/v1/verify`, and the first
+//! signature of a process. `cargo xtask bench-server` builds the release binary, installs `wrk` and runs this; `cargo bench -p benches --bench
+//! server -- first` runs the last part alone.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,6 +12,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Instant,
 };
 
 use serde_json::{Value, json};
@@ -33,29 +35,83 @@ impl Drop for Server {
 
 fn main() {
     let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path());
-    println!("| | connections | requests/s | p50, ms | p99, ms | errors |\n|---|---|---|---|---|---|");
+    let mut programs = vec![("this build", binary())];
+    // Another build, an older one say.
+    if let Some(beside) = std::env::var_os("POSTQ_BENCH_BESIDE").filter(|path| !path.is_empty()) {
+        programs.push(("beside", PathBuf::from(beside)));
+    }
+    if std::env::args().any(|argument| argument == "first") {
+        return first_signatures(&programs);
+    }
+    let servers: Vec<_> = programs
+        .iter()
+        .map(|(name, program)| (*name, start(program, &dir.path().join(name.replace(' ', "-")))))
+        .collect();
+    println!(
+        "| | build | connections | requests/s | p50, ms | p99, ms | errors |\n|---|---|---|---|---|---|---|"
+    );
     for algorithm in ["mldsa65+ed25519", "mldsa44+ecdsa-p256"] {
-        let key = server.post("/v1/hybrid-keys", &json!({"name": "bench", "algorithm": algorithm}));
-        let sign = json!({"keyId": key["data"]["id"], "payload": "aGVsbG8="});
-        let signed = server.post("/v1/sign", &sign);
-        let verify = json!({
-            "keyId": key["data"]["id"], "payload": "aGVsbG8=", "signature": signed["data"]["signature"]
-        });
-        for (path, body) in [("/v1/sign", &sign), ("/v1/verify", &verify)] {
-            for connections in [1, 8, 32] {
-                let lua = format!(
-                    "wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\n\
-                     wrk.headers['Authorization'] = '{}'\nwrk.body = [==[{body}]==]\n{REPORT}",
-                    server.bearer
-                );
-                let row = wrk(dir.path(), &lua, connections, &format!("{}{path}", server.address));
-                println!("| {path} {algorithm} | {connections} | {row} |");
+        for path in ["/v1/sign", "/v1/verify"] {
+            for connections in [1, 16, 64] {
+                // By turns, so that what the machine does meanwhile meets both.
+                for (name, server) in &servers {
+                    let key =
+                        server.post("/v1/hybrid-keys", &json!({"name": "bench", "algorithm": algorithm}));
+                    let sign = json!({"keyId": key["data"]["id"], "payload": "aGVsbG8="});
+                    let signed = server.post("/v1/sign", &sign);
+                    let verify = json!({
+                        "keyId": key["data"]["id"], "payload": "aGVsbG8=", "signature": signed["data"]["signature"]
+                    });
+                    let body = if path == "/v1/sign" { sign } else { verify };
+                    let lua = format!(
+                        "wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\n\
+                         wrk.headers['Authorization'] = '{}'\nwrk.body = [==[{body}]==]\n{REPORT}",
+                        server.bearer
+                    );
+                    let row = wrk(dir.path(), &lua, connections, &format!("{}{path}", server.address));
+                    println!("| {path} {algorithm} | {name} | {connections} | {row} |");
+                }
             }
         }
     }
-    contention(&server, dir.path());
+    contention(&servers[0].1, dir.path());
+    drop(servers);
+    first_signatures(&programs);
 }
+
+/// Processes that sign for the first time: from their start to their address, and from there to a first and a second signature.
+fn first_signatures(programs: &[(&str, PathBuf)]) {
+    println!(
+        "\n| medians of {STARTS} starts, ms | start to address | first /v1/sign | second |\n|---|---|---|---|"
+    );
+    for (name, program) in programs {
+        let dir = tempfile::tempdir().unwrap();
+        let first = start(program, dir.path());
+        let key = first.post("/v1/hybrid-keys", &json!({"name": "bench"}));
+        let sign = json!({"keyId": key["data"]["id"], "payload": "aGVsbG8="});
+        let bearer = first.bearer.clone();
+        drop(first);
+        let mut times = [const { Vec::new() }; 3];
+        for _ in 0..STARTS {
+            let begun = Instant::now();
+            let mut server = start_again(program, dir.path());
+            times[0].push(begun.elapsed());
+            server.bearer.clone_from(&bearer);
+            for times in &mut times[1..] {
+                let begun = Instant::now();
+                server.post("/v1/sign", &sign);
+                times.push(begun.elapsed());
+            }
+        }
+        let [start, first, second] = times.map(|mut times| {
+            times.sort_unstable();
+            times[STARTS / 2].as_secs_f64() * 1e3
+        });
+        println!("| {name} | {start:.1} | {first:.2} | {second:.2} |");
+    }
+}
+
+const STARTS: usize = 20;
 
 /// Whether the ledger is a bottleneck: 64 connections on one key of one organisation, and 64 on a key of an organisation of its
 /// own each, by turns.
@@ -87,7 +143,7 @@ fn contention(server: &Server, dir: &Path) {
 fn make_org(dir: &Path, n: usize) -> String {
     let output = Command::new(binary())
         .args(["org", "create", &format!("bench {n}"), "--data"])
-        .arg(dir.join("data"))
+        .arg(dir.join("this-build/data"))
         .env("RUST_LOG", "warn")
         .output()
         .unwrap();
@@ -122,8 +178,17 @@ fn binary() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/release/postq-vault")
 }
 
-fn start(data: &Path) -> Server {
-    let child = Command::new(binary())
+/// With a first token, which a new one prints last.
+fn start(program: &Path, data: &Path) -> Server {
+    start_until(program, data, "token")
+}
+
+fn start_again(program: &Path, data: &Path) -> Server {
+    start_until(program, data, "address")
+}
+
+fn start_until(program: &Path, data: &Path, last: &str) -> Server {
+    let child = Command::new(program)
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data.join("data"))
         .env("RUST_LOG", "warn")
@@ -138,7 +203,9 @@ fn start(data: &Path) -> Server {
         }
         if let Some(token) = line.strip_prefix("token") {
             server.bearer = format!("Bearer {}", token.trim());
-            return server;
+        }
+        if line.starts_with(last) {
+            break;
         }
     }
     server

@@ -57,6 +57,7 @@ mod ministack;
 mod ml_dsa_engines;
 mod npm_vectors;
 mod openapi;
+mod opened_keys;
 mod own_ledger;
 mod policies;
 mod policy_races;

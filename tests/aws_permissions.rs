@@ -225,6 +225,7 @@ async fn in_clouds(w: &mut Watched, org: &OrgId) -> String {
     for key in &mut made {
         loop {
             let shown = w.call("get-key", "GET", &format!("{keys}/{key}"), Value::Null).await;
+            w.call("list-keys", "GET", keys, Value::Null).await;
             let Some(successor) = shown["successorId"].as_str() else { break };
             *key = successor.to_owned();
         }

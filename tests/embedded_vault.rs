@@ -232,15 +232,19 @@ fn a_request_under_way_is_finished_when_the_server_stops() {
 
 #[test]
 fn the_version_is_told() {
-    let output = command(&[]).arg("version").output().unwrap();
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        format!(
-            "postq-vault {}\nclouds     {}\ndashboard  built in\n",
-            env!("CARGO_PKG_VERSION"),
-            server::clouds::names().join(", ")
-        )
+    let told = |arguments: &[&str]| {
+        let output = command(&[]).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let version = format!(
+        "postq-vault {}\nclouds     {}\ndashboard  built in\n",
+        env!("CARGO_PKG_VERSION"),
+        server::clouds::names().join(", ")
     );
+    assert_eq!(told(&["version"]), version);
+    let verbose = told(&["version", "--verbose"]);
+    let engine = verbose.strip_prefix(&version).and_then(|rest| rest.strip_prefix("engine     "));
+    assert!(engine.is_some_and(|engine| engine.starts_with("AWS-LC ")), "{verbose}");
 }
 
 fn events(data: &Path) -> Vec<String> {

@@ -191,6 +191,8 @@ async fn sealed_bytes_edited_swapped_or_missing_do_not_sign() {
         }
         write(half, &original);
         assert_eq!(vault.sign(&mine).await.0, 200);
+        // Now it is open, and would sign without its seals.
+        vault.custody.opened.sweep(vault::Timestamp::now().days_after(1));
     }
     database.execute("DELETE FROM sealed_halves WHERE key_id = ?1 AND half = 'pq'", [&mine]).unwrap();
     refuses(&vault, &mine, "no sealed half").await;
@@ -234,10 +236,9 @@ async fn a_whole_key_made_by_someone_without_the_kek_does_not_sign() {
     let forger: Arc<Custody> = crate::in_process::custody(&Kek::generate().unwrap().expose_base64());
     let kek = EnvKek::new(Kek::generate().unwrap(), None);
     let algorithm = Algorithm::MlDsa65Ed25519;
-    let pq = PqSecret::from_bytes(algorithm.pq(), &[1; 32]).public_key();
-    let classical =
-        ClassicalSecret::from_bytes(algorithm.classical(), &[2; 32]).unwrap().public_key().unwrap();
-    forged.public_key = PublicKey::from_halves(algorithm, &pq, &classical).unwrap();
+    let pq = PqSecret::from_bytes(algorithm.pq(), &[1; 32]).unwrap();
+    let classical = ClassicalSecret::from_bytes(algorithm.classical(), &[2; 32]).unwrap();
+    forged.public_key = PublicKey::from_halves(algorithm, pq.public_key(), classical.public_key()).unwrap();
     let subject = Subject { org: &forged.org, key: &forged.id };
     let dek = kek.generate_dek(subject).await.unwrap();
     let sealed = |half, secret: [u8; 32]| {

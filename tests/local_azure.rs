@@ -84,6 +84,7 @@ pub(crate) fn settings(auth: AzureAuth) -> SettingsRecord {
         external_id: "postq-1".to_owned(),
         deployment: DeploymentId::parse(&"0a".repeat(16)).unwrap(),
         default_kek: KekProvider::Env,
+        dek_cache_ttl: 0,
         aws: None,
         azure: Some(AzureAccount {
             vault: VaultUrl::parse(VAULT).unwrap(),

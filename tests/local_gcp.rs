@@ -102,6 +102,7 @@ pub(crate) fn settings(by: By) -> SettingsRecord {
         external_id: "postq-1".to_owned(),
         deployment: DeploymentId::parse(&"0a".repeat(16)).unwrap(),
         default_kek: KekProvider::Env,
+        dek_cache_ttl: 0,
         aws: None,
         azure: None,
         gcp: Some(GcpAccount {

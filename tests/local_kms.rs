@@ -163,6 +163,7 @@ pub(crate) fn settings(key: &str, role: Option<(&str, &str)>) -> SettingsRecord 
         external_id: role.map_or("postq-none", |(_, external_id)| external_id).to_owned(),
         deployment: DeploymentId::parse(&"0a".repeat(16)).unwrap(),
         default_kek: KekProvider::Env,
+        dek_cache_ttl: 0,
         aws: Some(AwsAccount::new(key, role.map(|(arn, _)| RoleArn::parse(arn).unwrap())).unwrap()),
         azure: None,
         gcp: None,

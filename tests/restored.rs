@@ -195,7 +195,13 @@ fn a_crash_around_a_revocation_is_no_restore() {
 
     // Killed before the commit: the revocation of another key was begun, and nobody was told that it is done.
     let begun = lines[1].replace(r#""number":1"#, r#""number":2"#).replace(&story.revoked, &story.kept);
-    for torn in [format!("{whole}{begun}\n"), format!("{whole}{}", begun.split_at(begun.len() / 2).0)] {
+    // Nor of two that were to be committed together.
+    let another = begun.replace(r#""number":2"#, r#""number":3"#);
+    for torn in [
+        format!("{whole}{begun}\n"),
+        format!("{whole}{begun}\n{another}\n"),
+        format!("{whole}{}", begun.split_at(begun.len() / 2).0),
+    ] {
         std::fs::write(&log, torn).unwrap();
         let mut server = restart(&story, &[]);
         assert_eq!(sign(&server, &story.kept).0, 200);

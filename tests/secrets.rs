@@ -43,8 +43,10 @@ async fn no_secret_reaches_a_log_or_an_answer() {
     let database = rusqlite::Connection::open(data.path().join("vault.db")).unwrap();
     let org: OrgId = server.call("/v1/whoami", None).body["data"]["org"].as_str().unwrap().parse().unwrap();
     let secrets = secrets_of(data.path(), &kek, &org, key["id"].as_str().unwrap()).await;
+    // One that was not opened before.
+    let damaged = server.create_key("mldsa65+ecdsa-p256");
     database.execute("UPDATE sealed_halves SET sealed = zeroblob(61)", []).unwrap();
-    answers.push(server.call("/v1/sign", Some(&json!({"keyId": key["id"], "payload": payload64}))).text);
+    answers.push(server.call("/v1/sign", Some(&json!({"keyId": damaged["id"], "payload": payload64}))).text);
     let token = server.token.clone();
     let (_, log) = server.stop();
 

@@ -4,7 +4,6 @@ use composite::{
     Algorithm, ClassicalSecret, Context, MessageRepresentative, PqSecret, Prehash, PublicKey, Signature,
     SigningInput, verify,
 };
-use getrandom::SysRng;
 
 struct Signed {
     algorithm: Algorithm,
@@ -15,18 +14,14 @@ struct Signed {
 
 impl Signed {
     fn new(algorithm: Algorithm, byte: u8, payload: &[u8], context: &str) -> Self {
-        let pq = PqSecret::from_bytes(algorithm.pq(), &[byte; 32]);
+        let pq = PqSecret::from_bytes(algorithm.pq(), &[byte; 32]).unwrap();
         let classical = ClassicalSecret::from_bytes(algorithm.classical(), &[byte ^ 0x55; 32]).unwrap();
-        let public_key =
-            PublicKey::from_halves(algorithm, &pq.public_key(), &classical.public_key().unwrap()).unwrap();
+        let public_key = PublicKey::from_halves(algorithm, pq.public_key(), classical.public_key()).unwrap();
         let context = Context::new(context).unwrap();
         let input = SigningInput::user(algorithm, &context, &Prehash::derive(algorithm, payload)).unwrap();
-        let signature = Signature::assemble(
-            algorithm,
-            &pq.sign(&input, &mut SysRng).unwrap(),
-            &classical.sign(&input).unwrap(),
-        )
-        .unwrap();
+        let signature =
+            Signature::assemble(algorithm, &pq.sign(&input).unwrap(), &classical.sign(&input).unwrap())
+                .unwrap();
         let signed = Self { algorithm, public_key, message: input.message().clone(), signature };
         assert!(verify(&signed.public_key, &signed.message, &signed.signature).ok());
         signed

@@ -5,6 +5,7 @@
 
 mod assertions;
 pub mod sealing;
+mod warm_up;
 pub mod wiring;
 mod wiring_error;
 pub mod workers;

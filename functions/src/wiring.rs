@@ -1,7 +1,8 @@
 //! The only file that reads the environment. It builds what the operation asks for and nothing else.
 //!
 //! `POSTQ_TABLES`: what the names of the deployment's DynamoDB tables begin with. `POSTQ_SIGNING_KEK_CIPHERTEXT`,
-//! `POSTQ_SIGNING_KEK_PREVIOUS_CIPHERTEXT`: key-encryption keys as KMS wrapped them, in base64; opened on first use.
+//! `POSTQ_SIGNING_KEK_PREVIOUS_CIPHERTEXT`: key-encryption keys as KMS wrapped them, in base64; opened before the first request, or
+//! when they are first needed.
 //! `POSTQ_SIGNING_KEK`, `POSTQ_SIGNING_KEK_PREVIOUS`: the same in the clear, 32 bytes in base64, where there is no ciphertext.
 //! `POSTQ_SEAL_FUNCTION`: the Lambda that seals, for those that make evidence.
 //! `POSTQ_SINGLE_ORG`: `true` where the deployment serves one organisation, whose settings may do without a role.
@@ -42,7 +43,7 @@ use vault::{
 use zeroize::Zeroizing;
 
 pub use crate::wiring_error::WiringError;
-use crate::{assertions::OwnAssertions, sealing::InvokedSealer, wrapped_kek::WrappedKeks};
+use crate::{assertions::OwnAssertions, sealing::InvokedSealer, warm_up::warm_up, wrapped_kek::WrappedKeks};
 pub use workers::{
     create_org, reconcile_keys, recover, rewrap_keys, rotate_due_keys, rotate_ledger_key, sequence_events,
 };
@@ -70,7 +71,7 @@ pub async fn not_found() -> Result<Router, WiringError> {
 pub async fn whoami() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = whoami::Ports { orgs: store.clone() };
-    locked(&routes::WHOAMI, store, ports)
+    locked(&routes::WHOAMI, store, ports).await
 }
 
 /// `create-key`
@@ -89,7 +90,7 @@ pub async fn create_key() -> Result<Router, WiringError> {
         writes: store.clone(),
         replies: store.clone(),
     };
-    locked(&routes::CREATE_KEY, store, ports)
+    locked_with_key(&routes::CREATE_KEY, store, ports.custody.clone(), ports).await
 }
 
 /// `list-keys`
@@ -98,8 +99,8 @@ pub async fn create_key() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub async fn list_keys() -> Result<Router, WiringError> {
     let store = store().await?;
-    let ports = list_keys::Ports { keys: store.clone(), usage: store.clone() };
-    locked(&routes::LIST_KEYS, store, ports)
+    let ports = list_keys::Ports { keys: store.clone(), usage: store.clone(), settings: store.clone() };
+    locked(&routes::LIST_KEYS, store, ports).await
 }
 
 /// `get-key`
@@ -108,8 +109,8 @@ pub async fn list_keys() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub async fn get_key() -> Result<Router, WiringError> {
     let store = store().await?;
-    let ports = get_key::Ports { keys: store.clone(), usage: store.clone() };
-    locked(&routes::GET_KEY, store, ports)
+    let ports = get_key::Ports { keys: store.clone(), usage: store.clone(), settings: store.clone() };
+    locked(&routes::GET_KEY, store, ports).await
 }
 
 /// `public-key`
@@ -119,7 +120,7 @@ pub async fn get_key() -> Result<Router, WiringError> {
 pub async fn public_key() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = public_key::Ports { keys: store.clone() };
-    locked(&routes::PUBLIC_KEY, store, ports)
+    locked(&routes::PUBLIC_KEY, store, ports).await
 }
 
 /// `sign`
@@ -140,7 +141,7 @@ pub async fn sign() -> Result<Router, WiringError> {
         events: store.clone(),
         replies: store.clone(),
     };
-    locked(&routes::SIGN, store, ports)
+    locked_with_key(&routes::SIGN, store, ports.custody.clone(), ports).await
 }
 
 /// `verify`
@@ -156,7 +157,7 @@ pub async fn verify() -> Result<Router, WiringError> {
         events: store.clone(),
         replies: store.clone(),
     };
-    locked(&routes::VERIFY, store, ports)
+    locked(&routes::VERIFY, store, ports).await
 }
 
 /// `revoke-key`
@@ -165,8 +166,9 @@ pub async fn verify() -> Result<Router, WiringError> {
 /// [`WiringError`].
 pub async fn revoke_key() -> Result<Router, WiringError> {
     let store = store().await?;
-    let ports = revoke_key::Ports { keys: store.clone(), writes: store.clone() };
-    locked(&routes::REVOKE_KEY, store, ports)
+    // Nothing is ever opened in this process.
+    let ports = revoke_key::Ports { keys: store.clone(), writes: store.clone(), opened: Arc::default() };
+    locked(&routes::REVOKE_KEY, store, ports).await
 }
 
 /// `rotate-key`
@@ -176,7 +178,7 @@ pub async fn revoke_key() -> Result<Router, WiringError> {
 pub async fn rotate_key() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = rotating(&store).await?;
-    locked(&routes::ROTATE_KEY, store, ports)
+    locked_with_key(&routes::ROTATE_KEY, store, ports.custody.clone(), ports).await
 }
 
 /// `key-lineage`
@@ -186,7 +188,7 @@ pub async fn rotate_key() -> Result<Router, WiringError> {
 pub async fn key_lineage() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = key_lineage::Ports { keys: store.clone(), access: ledger_access(&store).await? };
-    locked(&routes::KEY_LINEAGE, store, ports)
+    locked(&routes::KEY_LINEAGE, store, ports).await
 }
 
 /// `key-audit`
@@ -196,7 +198,7 @@ pub async fn key_lineage() -> Result<Router, WiringError> {
 pub async fn key_audit() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = key_audit::Ports { keys: store.clone(), sequencer: sequencer(&store) };
-    locked(&routes::KEY_AUDIT, store, ports)
+    locked(&routes::KEY_AUDIT, store, ports).await
 }
 
 /// `api-tokens`
@@ -212,7 +214,7 @@ pub async fn api_tokens() -> Result<Router, WiringError> {
         writes: store.clone(),
         replies: store.clone(),
     };
-    locked(&routes::API_TOKENS, store, ports)
+    locked(&routes::API_TOKENS, store, ports).await
 }
 
 /// `policies`
@@ -222,7 +224,7 @@ pub async fn api_tokens() -> Result<Router, WiringError> {
 pub async fn policies() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = policies::Ports { policies: store.clone(), writes: store.clone(), replies: store.clone() };
-    locked(&routes::POLICIES, store, ports)
+    locked(&routes::POLICIES, store, ports).await
 }
 
 /// `get-settings`
@@ -232,7 +234,7 @@ pub async fn policies() -> Result<Router, WiringError> {
 pub async fn get_settings() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = get_settings::Ports { settings: store.clone() };
-    locked(&routes::GET_SETTINGS, store, ports)
+    locked(&routes::GET_SETTINGS, store, ports).await
 }
 
 /// `put-settings`
@@ -242,7 +244,7 @@ pub async fn get_settings() -> Result<Router, WiringError> {
 pub async fn put_settings() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = trying_out(&store).await?;
-    locked(&routes::PUT_SETTINGS, store, ports)
+    locked(&routes::PUT_SETTINGS, store, ports).await
 }
 
 /// `clear-settings`
@@ -252,7 +254,7 @@ pub async fn put_settings() -> Result<Router, WiringError> {
 pub async fn clear_settings() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = clear_settings::Ports { writes: store.clone() };
-    locked(&routes::CLEAR_SETTINGS, store, ports)
+    locked(&routes::CLEAR_SETTINGS, store, ports).await
 }
 
 /// `test-settings`
@@ -262,7 +264,7 @@ pub async fn clear_settings() -> Result<Router, WiringError> {
 pub async fn test_settings() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = trying_out(&store).await?;
-    locked(&routes::TEST_SETTINGS, store, ports)
+    locked(&routes::TEST_SETTINGS, store, ports).await
 }
 
 /// `usage`
@@ -272,7 +274,7 @@ pub async fn test_settings() -> Result<Router, WiringError> {
 pub async fn usage() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = usage::Ports { sequencer: sequencer(&store), usage: store.clone() };
-    locked(&routes::USAGE, store, ports)
+    locked(&routes::USAGE, store, ports).await
 }
 
 /// `read-ledger`
@@ -282,7 +284,7 @@ pub async fn usage() -> Result<Router, WiringError> {
 pub async fn read_ledger() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = read_ledger::Ports { access: ledger_access(&store).await? };
-    locked(&routes::READ_LEDGER, store, ports)
+    locked(&routes::READ_LEDGER, store, ports).await
 }
 
 /// `append-ledger`
@@ -293,7 +295,7 @@ pub async fn append_ledger() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports =
         append_ledger::Ports { events: store.clone(), sequencer: sequencer(&store), replies: store.clone() };
-    locked(&routes::APPEND_LEDGER, store, ports)
+    locked(&routes::APPEND_LEDGER, store, ports).await
 }
 
 /// `seal-ledger`
@@ -313,7 +315,8 @@ pub async fn seal_ledger() -> Result<(Router, seal_ledger::Ports), WiringError> 
         replies: store.clone(),
         events: store.clone(),
     };
-    Ok((locked(&routes::SEAL_LEDGER, store, ports.clone())?, ports))
+    let router = locked_with_key(&routes::SEAL_LEDGER, store, ports.custody.clone(), ports.clone()).await?;
+    Ok((router, ports))
 }
 
 /// `receipt`
@@ -323,7 +326,7 @@ pub async fn seal_ledger() -> Result<(Router, seal_ledger::Ports), WiringError> 
 pub async fn receipt() -> Result<Router, WiringError> {
     let store = store().await?;
     let ports = receipt::Ports { keys: store.clone(), access: ledger_access(&store).await? };
-    locked(&routes::RECEIPT, store, ports)
+    locked(&routes::RECEIPT, store, ports).await
 }
 
 async fn rotating(store: &Arc<dyn Store>) -> Result<rotate_key::Ports, WiringError> {
@@ -383,11 +386,23 @@ impl Timer for TokioTimer {
     }
 }
 
-fn locked<P: Clone + Send + Sync + 'static>(
+async fn locked<P: Clone + Send + Sync + 'static>(
     operation: &Operation<P>,
     store: Arc<dyn Store>,
     ports: P,
 ) -> Result<Router, WiringError> {
+    warm_up(store.as_ref(), None).await;
+    finish(operation.router(store, ports))
+}
+
+/// The same for an operation that opens what is sealed.
+async fn locked_with_key<P: Clone + Send + Sync + 'static>(
+    operation: &Operation<P>,
+    store: Arc<dyn Store>,
+    custody: Arc<Custody>,
+    ports: P,
+) -> Result<Router, WiringError> {
+    warm_up(store.as_ref(), Some(&custody)).await;
     finish(operation.router(store, ports))
 }
 

@@ -972,6 +972,12 @@ export interface components {
             classicalKeyId?: string | null;
             /** @description RFC 3339 UTC with milliseconds. */
             createdAt: string;
+            /**
+             * Format: int32
+             * @description For how many seconds a process may keep the halves opened that the vault keeps: 300 where it wraps their data key itself, else as
+             *     the settings say; null where it keeps neither half.
+             */
+            dekCacheTtlSeconds?: number | null;
             /** @description SHA-256 over `pq || classical`, lower-case hex. */
             fingerprint: string;
             /** @description `key_…` */
@@ -1201,6 +1207,12 @@ export interface components {
                 classicalKeyId?: string | null;
                 /** @description RFC 3339 UTC with milliseconds. */
                 createdAt: string;
+                /**
+                 * Format: int32
+                 * @description For how many seconds a process may keep the halves opened that the vault keeps: 300 where it wraps their data key itself, else as
+                 *     the settings say; null where it keeps neither half.
+                 */
+                dekCacheTtlSeconds?: number | null;
                 /** @description SHA-256 over `pq || classical`, lower-case hex. */
                 fingerprint: string;
                 /** @description `key_…` */
@@ -1401,6 +1413,12 @@ export interface components {
             aws?: components["schemas"]["AwsSettingsRequest"] | null;
             azure?: components["schemas"]["AzureSettingsRequest"] | null;
             defaultKekProvider?: components["schemas"]["KekProvider"] | null;
+            /**
+             * Format: int32
+             * @description For how many seconds a process may keep a key's halves opened whose data key a cloud wraps, 0 to 300; 0 if left out: every
+             *     signature asks the cloud, so that a grant that is withdrawn ends the next one.
+             */
+            dekCacheTtlSeconds?: number | null;
             gcp?: components["schemas"]["GcpSettingsRequest"] | null;
         };
         /** @description That settings are saved. */
@@ -1749,6 +1767,12 @@ export interface components {
                 azure?: components["schemas"]["AzureSettings"] | null;
                 /** @description Who wraps the data keys of keys that do not say. */
                 defaultKekProvider: components["schemas"]["KekProvider"];
+                /**
+                 * Format: int32
+                 * @description For how many seconds a process may keep a key's halves opened whose data key a cloud wraps, 0 to 300. At 0 every signature asks the
+                 *     cloud.
+                 */
+                dekCacheTtlSeconds: number;
                 gcp?: components["schemas"]["GcpSettings"] | null;
                 /** @description When they were saved, RFC 3339 UTC with milliseconds. */
                 updatedAt: string;
@@ -2036,6 +2060,12 @@ export interface components {
             azure?: components["schemas"]["AzureSettings"] | null;
             /** @description Who wraps the data keys of keys that do not say. */
             defaultKekProvider: components["schemas"]["KekProvider"];
+            /**
+             * Format: int32
+             * @description For how many seconds a process may keep a key's halves opened whose data key a cloud wraps, 0 to 300. At 0 every signature asks the
+             *     cloud.
+             */
+            dekCacheTtlSeconds: number;
             gcp?: components["schemas"]["GcpSettings"] | null;
             /** @description When they were saved, RFC 3339 UTC with milliseconds. */
             updatedAt: string;

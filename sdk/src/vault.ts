@@ -7,7 +7,7 @@ import type {
   VaultSettings,
 } from "./schema.js";
 
-/** Which accounts of the organisation's own the vault uses: `postq.vault.settings`. All of it takes the scope `settings`. */
+/** Which accounts of the organisation's own the vault uses, and for how long it may keep opened what they wrap: `postq.vault.settings`. All of it takes the scope `settings`. */
 export class Vault {
   readonly settings: Settings;
 
@@ -29,7 +29,7 @@ export class Settings {
     return (await this.#http.call("getSettings", {}, options)).data;
   }
 
-  /** Tries settings out and saves them. What is left out is not set any more. */
+  /** Tries settings out and saves them. What is left out is not set any more: an account is left, and `dekCacheTtlSeconds` is 0. */
   async put(request: PutSettingsRequest, options?: CallOptions): Promise<PutSettingsResponse> {
     return (await this.#http.call("putSettings", { body: request }, options)).data;
   }

@@ -8,48 +8,17 @@ import { fileURLToPath } from "node:url";
 import { describe, test } from "node:test";
 import { bed, dashboard, makeBed } from "./lib/bed.js";
 import { file } from "./lib/page.js";
+import { ACCOUNT, KEY, pretending, READ, RING } from "./lib/settings.js";
 
 makeBed();
 
 const AXE = await readFile(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
-const RING = "projects/my-project/locations/europe-west3/keyRings/postq";
-const KEY = `${RING}/cryptoKeys/kek`;
 const PROVIDER = "projects/123456789012/locations/global/workloadIdentityPools/postq/providers/postq-vault";
-const ACCOUNT = "postq-vault@my-project.iam.gserviceaccount.com";
 const NOT_SEEN = randomBytes(20).toString("hex");
 
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048, privateKeyEncoding: { type: "pkcs8", format: "pem" }, publicKeyEncoding: { type: "spki", format: "pem" } });
 const KEY_FILE = JSON.stringify({ type: "service_account", project_id: "my-project", private_key_id: NOT_SEEN, private_key: privateKey, client_email: ACCOUNT, universe_domain: "googleapis.com" }, null, 2);
 const chosen = (content = KEY_FILE) => file("my-project-0123456789ab.json", content, "application/json");
-
-/** As a vault shows them that has an account in each cloud. */
-const READ = {
-  defaultKekProvider: "gcp-kms",
-  aws: { keyArn: "arn:aws:kms:eu-central-1:123456789012:key/1234", roleArn: null, externalId: "postq-1", region: "eu-central-1" },
-  azure: { vaultUrl: "https://customer.vault.azure.net", kekName: "kek", tenantId: "11111111-2222-3333-4444-555555555555", clientId: "11111111-2222-3333-4444-555555555555", auth: "federated", clientSecretConfigured: false, externalId: "postq-1" },
-  gcp: { kekKeyName: KEY, keyRingName: RING, protectionLevel: "software", workloadIdentityProvider: null, serviceAccountEmail: ACCOUNT, serviceAccountKeyConfigured: true, externalId: "postq-1" },
-  updatedAt: "2026-01-01T00:00:00.000Z",
-};
-
-/** No Google is at hand: what would be asked is looked at, `{tested, saved}`, and answered as by a vault that has `stored` and takes everything. */
-async function pretending(page, stored) {
-  const asked = { tested: [], saved: [], stored };
-  const answer = (route, data) => route.fulfill({ json: { success: true, data } });
-  await page.route("**/v1/vault/settings/test", (route) => {
-    asked.tested.push(route.request().postDataJSON());
-    return answer(route, { checks: [{ provider: "gcp", ok: true }] });
-  });
-  await page.route("**/v1/vault/settings", (route) => {
-    if (route.request().method() === "PUT") {
-      const { gcp, ...rest } = route.request().postDataJSON();
-      asked.saved.push({ ...rest, gcp });
-      asked.stored = { ...READ, ...rest, gcp: gcp && { ...READ.gcp, kekKeyName: gcp.kekKeyName }, updatedAt: new Date().toISOString() };
-    }
-    return answer(route, asked.stored);
-  });
-  await page.reload();
-  return asked;
-}
 
 const card = (page) => page.getByRole("region", { name: "Google Cloud KMS" });
 const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
@@ -121,12 +90,12 @@ describe("an account in Google Cloud", () => {
       await press(page, "Test");
       await page.getByText("answers").waitFor();
       const sent = { kekKeyName: KEY, protectionLevel: "software", serviceAccountKey: KEY_FILE };
-      assert.deepEqual(asked.tested, [{ defaultKekProvider: "env", gcp: sent }]);
+      assert.deepEqual(asked.tested, [{ defaultKekProvider: "env", dekCacheTtlSeconds: 0, gcp: sent }]);
 
       await card(page).getByRole("radio", { name: /^HSM/ }).check();
       await press(page, "Save");
       await page.getByText("Saved.").waitFor();
-      assert.deepEqual(asked.saved, [{ defaultKekProvider: "env", gcp: { ...sent, protectionLevel: "hsm" } }]);
+      assert.deepEqual(asked.saved, [{ defaultKekProvider: "env", dekCacheTtlSeconds: 0, gcp: { ...sent, protectionLevel: "hsm" } }]);
       await card(page).getByText(`A key of ${ACCOUNT} is stored`).waitFor();
       await card(page).getByText("delete it from your disk").waitFor();
       for (const text of [NOT_SEEN, "my-project-0123456789ab.json", "BEGIN PRIVATE KEY"]) assert.equal(await has(page, text), false, text);
@@ -264,11 +233,11 @@ describe("an account in Google Cloud", () => {
         azure: { vaultUrl: azure.vaultUrl, kekName: azure.kekName, tenantId: azure.tenantId, clientId: azure.clientId, auth: azure.auth },
         gcp: { kekKeyName: gcp.kekKeyName, keyRingName: gcp.keyRingName, protectionLevel: gcp.protectionLevel },
       };
-      assert.deepEqual(asked.saved.pop(), { defaultKekProvider: "gcp-kms", ...entered });
+      assert.deepEqual(asked.saved.pop(), { defaultKekProvider: "gcp-kms", dekCacheTtlSeconds: 60, ...entered });
 
       for (const [name, told, rest] of [
-        ["Azure Key Vault", "The vault forgets the account. It refuses", { defaultKekProvider: "gcp-kms", aws, gcp }],
-        ["Google Cloud KMS", "and the service account's key with it", { defaultKekProvider: "env", aws, azure }],
+        ["Azure Key Vault", "The vault forgets the account. It refuses", { defaultKekProvider: "gcp-kms", dekCacheTtlSeconds: 60, aws, gcp }],
+        ["Google Cloud KMS", "and the service account's key with it", { defaultKekProvider: "env", dekCacheTtlSeconds: 60, aws, azure }],
       ]) {
         asked.stored = READ;
         await page.reload();
@@ -350,7 +319,7 @@ describe("an account in Google Cloud", () => {
       await tabTo("Save");
       await page.keyboard.press("Enter");
       await page.getByText("Saved.").waitFor();
-      assert.deepEqual(asked.saved, [{ defaultKekProvider: "env", gcp: { kekKeyName: KEY, protectionLevel: "software", serviceAccountKey: KEY_FILE } }]);
+      assert.deepEqual(asked.saved, [{ defaultKekProvider: "env", dekCacheTtlSeconds: 0, gcp: { kekKeyName: KEY, protectionLevel: "software", serviceAccountKey: KEY_FILE } }]);
     }));
 
   test("has nothing that axe finds serious, either way in, in either theme, in a narrow window", () =>

@@ -32,6 +32,7 @@ describe("keys", () => {
       await page.getByText("no standard names this combination").waitFor();
       await page.getByLabel(/^Environment/).fill("production");
       await page.getByText("Tier 0: all in this vault").waitFor();
+      await page.getByText("Opened halves are kept for up to 300 s.").waitFor();
       assert.ok(await page.getByRole("group", { name: "Who holds the ML-DSA half?" }).getByLabel(/AWS CloudHSM/).isDisabled());
       await page.getByRole("button", { name: "Create the key" }).click();
       await page.getByRole("heading", { name: "made by hand" }).waitFor();
@@ -48,6 +49,7 @@ describe("keys", () => {
       await rows.first().waitFor();
       await page.getByLabel("Name begins with").fill("needle");
       await page.getByText("needle in the hay").waitFor();
+      await rows.first().getByRole("cell", { name: "Tier 0 kept 300 s" }).waitFor();
       await page.waitForURL(/name=needle/);
       await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
       await page.getByLabel("Status").selectOption("revoked");
@@ -87,6 +89,8 @@ describe("keys", () => {
     const key = await bed.vault.postq.hybridKeys.create({ name: "shown", metadata: { team: "release" } });
     await dashboard(`/keys/${key.id}`, async (page) => {
       await page.getByText(key.fingerprint).waitFor();
+      const beside = page.locator("p").filter({ hasText: "Tier 0: all in this vault" });
+      await beside.getByText("Opened halves are kept for up to 300 s", { exact: true }).waitFor();
       const json = await downloaded(page, () => page.getByRole("button", { name: "JSON" }).click());
       assert.deepEqual(json, { name: `${key.id}.json`, text: key.publicKey });
       const pem = await downloaded(page, () => page.getByRole("button", { name: "PEM" }).click());
@@ -137,6 +141,7 @@ describe("keys", () => {
       await dialog.getByLabel(/Type the key's name/).fill("to be revoked");
       await revoke.click();
       await page.getByText("This key is revoked, for ever").waitFor();
+      assert.equal(await page.getByText("Opened halves").count(), 0, "there is nothing left to be opened");
       assert.equal(await page.getByRole("button", { name: "Revoke" }).count(), 0);
       await page.getByRole("tab", { name: "Playground" }).click();
       await page.getByRole("button", { name: "Sign", exact: true }).click();

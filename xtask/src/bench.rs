@@ -1,5 +1,7 @@
 //! Measurements. They are read, never asserted: the machine is shared.
 
+use std::path::Path;
+
 use xshell::{Shell, cmd};
 
 use crate::{npm, package, setup};
@@ -35,12 +37,13 @@ pub(crate) fn aws(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo bench --locked -p benches --bench aws").run()?)
 }
 
-/// The server under load over loopback.
-pub(crate) fn server(sh: &Shell) -> anyhow::Result<()> {
+/// The server under load over loopback, by turns with another build of it where one is named.
+pub(crate) fn server(sh: &Shell, beside: Option<&Path>) -> anyhow::Result<()> {
     setup::c_compiler(sh)?;
     setup::wrk(sh)?;
     cmd!(sh, "cargo build --locked --release -p server").run()?;
-    Ok(cmd!(sh, "cargo bench --locked -p benches --bench server").run()?)
+    let beside = beside.map(std::path::absolute).transpose()?.unwrap_or_default();
+    Ok(cmd!(sh, "cargo bench --locked -p benches --bench server").env("POSTQ_BENCH_BESIDE", beside).run()?)
 }
 
 /// The packaged Lambda that signs, as it starts, beside the least that a Lambda is and one in Node.

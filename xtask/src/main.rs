@@ -44,8 +44,12 @@ enum Command {
     Bench,
     /// Measure placing, sealing, proving and checking in a ledger of up to a million entries
     BenchLedger,
-    /// Measure requests a second and their latency over loopback
-    BenchServer,
+    /// Measure requests a second and their latency over loopback, and the first signature of a process
+    BenchServer {
+        /// Another build of `postq-vault`, measured by turns in the same run
+        #[arg(long, value_name = "PROGRAM")]
+        beside: Option<std::path::PathBuf>,
+    },
     /// Measure signatures at a distance from KMS and DynamoDB
     BenchAws,
     /// Measure how the packaged Lambdas start
@@ -88,7 +92,7 @@ fn main() -> anyhow::Result<()> {
         Command::TestLiveGcp => stages::live_gcp(&sh),
         Command::Bench => bench::composite(&sh),
         Command::BenchLedger => bench::ledger(&sh),
-        Command::BenchServer => bench::server(&sh),
+        Command::BenchServer { beside } => bench::server(&sh, beside.as_deref()),
         Command::BenchAws => bench::aws(&sh),
         Command::BenchColdStart => bench::cold_start(&sh),
         Command::BenchVerifier => bench::verifier(&sh),

@@ -46,6 +46,7 @@ pub(crate) fn test(sh: &Shell, long: bool) -> anyhow::Result<()> {
     stages.run("tests", || {
         Ok(cmd!(sh, "cargo test {EVERYTHING...}").env("POSTQ_TEST_ROUNDS", rounds).run()?)
     })?;
+    stages.run("portable engines", || portable_engines(sh, rounds))?;
     stages.run("Lambdas", || lambdas(sh))?;
     stages.run("deployment", || deployment(sh, rounds))?;
     if long {
@@ -71,6 +72,13 @@ pub(crate) fn test_cloud(sh: &Shell) -> anyhow::Result<()> {
 /// The tests, and what they run as processes.
 fn binaries(sh: &Shell) -> anyhow::Result<()> {
     Ok(cmd!(sh, "cargo build {EVERYTHING...} --bins --tests").run()?)
+}
+
+/// What depends on the engines, with those that are built where AWS-LC is not.
+fn portable_engines(sh: &Shell, rounds: &str) -> anyhow::Result<()> {
+    let _rounds = sh.push_env("POSTQ_TEST_ROUNDS", rounds);
+    cmd!(sh, "cargo test {EVERYTHING...} --no-default-features --test all -- {OF_ENGINES...}").run()?;
+    Ok(cmd!(sh, "cargo test --locked -p composite").run()?)
 }
 
 /// The packages that the deployment deploys.
@@ -104,6 +112,10 @@ const BENCHES: [&str; 8] =
 
 /// What cargo checks, builds and tests: the same packages each time, and so the same features, so that each crate is built once.
 const EVERYTHING: [&str; 2] = ["--locked", "--workspace"];
+
+/// The suites that hold the engines: vectors, differences between engines, broken bits, forgeries, faults. All are in one process.
+const OF_ENGINES: [&str; 6] =
+    ["faults::", "forgery::", "ml_dsa_engines::", "own_ledger::", "vectors::", "wrong_bits::"];
 
 /// The suites whose tests ask a server over HTTP, or a router as one is asked.
 const OVER_HTTP: [&str; 9] = [

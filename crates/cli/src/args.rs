@@ -451,6 +451,9 @@ pub(crate) struct Accounts {
     /// Who wraps the data keys of keys that do not say: env, aws-kms, azure-kv or gcp-kms
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) default_kek_provider: Option<String>,
+    /// For how many seconds halves may stay opened whose data key a cloud wraps, 0 to 300; 0 if left out: every signature asks it
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) dek_cache_ttl_seconds: Option<u16>,
     /// The symmetric key of AWS KMS that wraps data keys, arn:aws:kms:REGION:ACCOUNT:key/ID
     #[arg(long, value_name = "ARN")]
     pub(crate) aws_key_arn: Option<String>,
@@ -465,8 +468,10 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     pub(crate) const fn is_empty(&self) -> bool {
-        let Self { default_kek_provider, aws_key_arn, aws_role_arn, azure, gcp } = self;
+        let Self { default_kek_provider, dek_cache_ttl_seconds, aws_key_arn, aws_role_arn, azure, gcp } =
+            self;
         default_kek_provider.is_none()
+            && dek_cache_ttl_seconds.is_none()
             && aws_key_arn.is_none()
             && aws_role_arn.is_none()
             && azure.vault_url.is_none()

@@ -1,42 +1,43 @@
-//! The ECDSA half over P-256 with SHA-256 (FIPS 186-5 §6): the one file that knows which engine computes it.
+//! The ECDSA half over P-256 with SHA-256 (FIPS 186-5 §6), and its encodings, whichever engine computes it.
 
-use p256::{
-    AffinePoint,
-    ecdsa::{Signature, SigningKey, VerifyingKey, signature::Signer, signature::Verifier},
-    elliptic_curve::{point::AffineCoordinates, sec1::ToSec1Point},
-};
+use p256::{AffinePoint, ecdsa::Signature, elliptic_curve::point::AffineCoordinates};
 
-use crate::Error;
+use crate::{Error, engines::ecdsa_p256 as engine};
 
-/// Whether 32 bytes are a scalar in 1..n.
-pub(crate) fn is_valid_secret(secret: &[u8; 32]) -> bool {
-    SigningKey::from_slice(secret).is_ok()
+/// A scalar in 1..n with its point, erased when dropped.
+pub(crate) struct Key(engine::Key);
+
+impl Key {
+    pub(crate) fn from_secret(secret: &[u8; 32]) -> Result<Self, Error> {
+        engine::Key::from_secret(secret).map(Self)
+    }
+
+    /// The uncompressed point, 65 bytes.
+    pub(crate) fn public_key(&self) -> &[u8] {
+        self.0.public_key()
+    }
+
+    /// Signs: r‖s, 64 bytes, with low s.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<[u8; 64], Error> {
+        from_raw_with_low_s(&self.0.sign(message)?).ok_or(Error::Signing)
+    }
 }
 
-/// Derives the uncompressed point, 65 bytes.
-pub(crate) fn derive_public_key(secret: &[u8; 32]) -> Result<Vec<u8>, Error> {
-    let key = SigningKey::from_slice(secret).map_err(|_| Error::InvalidSecret("P-256"))?;
-    Ok(key.verifying_key().as_affine().to_sec1_point(false).as_bytes().to_vec())
-}
-
-/// Signs (RFC 6979, deterministic): r‖s, 64 bytes, with low s.
-pub(crate) fn sign(secret: &[u8; 32], message: &[u8]) -> Result<[u8; 64], Error> {
-    let key = SigningKey::from_slice(secret).map_err(|_| Error::InvalidSecret("P-256"))?;
-    let signature: Signature = key.try_sign(message).map_err(|_| Error::Signing)?;
-    Ok(signature.normalize_s().to_bytes().into())
-}
-
-/// Whether 65 bytes are an uncompressed point on the curve.
+/// Whether 65 bytes are an uncompressed point on the curve (SEC 1 §2.3.4): 0x04, x, y.
 pub(crate) fn is_valid_public_key(public_key: &[u8]) -> bool {
-    parse(public_key).is_some()
-}
-
-/// Verifies r‖s; high s is accepted, as the standards' own vectors need.
-pub(crate) fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    let (Some(public_key), Ok(signature)) = (parse(public_key), Signature::from_slice(signature)) else {
+    let Some((x, y)) = public_key.strip_prefix(&[0x04]).and_then(|rest| rest.split_at_checked(32)) else {
         return false;
     };
-    public_key.verify(message, &signature).is_ok()
+    let (Ok(x), Ok(y)) = (x.try_into(), y.try_into()) else {
+        return false;
+    };
+    AffinePoint::from_coordinates(&x, &y).is_some().into()
+}
+
+/// Verifies r‖s under an uncompressed point; high s is accepted, as the standards' own vectors need.
+pub(crate) fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let uncompressed = public_key.len() == 65 && public_key.first() == Some(&0x04);
+    uncompressed && engine::verify(public_key, message, signature)
 }
 
 /// r‖s to a DER `Ecdsa-Sig-Value` (RFC 3279 §2.2.3).
@@ -60,11 +61,4 @@ pub(crate) fn from_der_with_low_s(der: &[u8]) -> Result<[u8; 64], Error> {
 /// r‖s with low s whatever it was.
 pub(crate) fn from_raw_with_low_s(raw: &[u8]) -> Option<[u8; 64]> {
     Some(Signature::from_slice(raw).ok()?.normalize_s().to_bytes().into())
-}
-
-/// An uncompressed point (SEC 1 §2.3.4): 0x04, x, y.
-fn parse(public_key: &[u8]) -> Option<VerifyingKey> {
-    let (x, y) = public_key.strip_prefix(&[0x04])?.split_at_checked(32)?;
-    let point = AffinePoint::from_coordinates(&x.try_into().ok()?, &y.try_into().ok()?);
-    VerifyingKey::from_affine(point.into_option()?).ok()
 }

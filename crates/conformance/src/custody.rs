@@ -7,8 +7,8 @@ use composite::{
 use vault::{
     Timestamp,
     custody::{
-        ClassicalSigner, CloudFault, CloudName, CustodyError, Half, Kept, KeyEncryption, NewHalf, PqSigner,
-        RootKek, SealedSecret, Subject, WrappedDek,
+        ClassicalSigner, CloudFault, CloudName, CustodyError, Half, Kept, KeyEncryption, NewHalf,
+        OpenedHalves, PqSigner, RootKek, SealedSecret, Subject, WrappedDek,
     },
     id::{KeyId, OrgId},
     record_tag::RecordTag,
@@ -144,18 +144,19 @@ pub async fn classical_signer(signer: &dyn ClassicalSigner, holds: &[ClassicalAl
         let subject = Subject { org: &org, key: &key };
         let new = signer.generate(subject, algorithm.classical()).await.unwrap();
         let public_key =
-            PublicKey::from_halves(algorithm, &pq(algorithm.pq()).public_key(), &new.public_key).unwrap();
+            PublicKey::from_halves(algorithm, pq(algorithm.pq()).public_key(), &new.public_key).unwrap();
         let input = input(algorithm);
-        let signature = signer.sign(half(&new), &public_key, &input).await.unwrap();
+        let opened = opened(algorithm, &new, None);
+        let half = half(&opened, &new);
+        let signature = signer.sign(half, &public_key, &input).await.unwrap();
         let blank = vec![0; algorithm.pq().signature_len()];
         let signature = Signature::assemble(algorithm, &blank, &signature).unwrap();
         assert!(verify(&public_key, input.message(), &signature).classical_ok);
 
-        let other =
-            ClassicalSecret::from_bytes(algorithm.classical(), &[7; 32]).unwrap().public_key().unwrap();
-        let other = PublicKey::from_halves(algorithm, public_key.pq(), &other).unwrap();
-        let refused = signer.sign(half(&new), &other, &input).await;
-        assert_refuses_another(half(&new), refused.err().unwrap());
+        let other = ClassicalSecret::from_bytes(algorithm.classical(), &[7; 32]).unwrap();
+        let other = PublicKey::from_halves(algorithm, public_key.pq(), other.public_key()).unwrap();
+        let refused = signer.sign(half, &other, &input).await;
+        assert_refuses_another(half, refused.err().unwrap());
     }
 }
 
@@ -166,18 +167,20 @@ pub async fn pq_signer(signer: &dyn PqSigner) {
         let subject = Subject { org: &org, key: &key };
         let new = signer.generate(subject, algorithm.pq()).await.unwrap();
         let classical = ClassicalSecret::from_bytes(ClassicalAlgorithm::Ed25519, &[7; 32]).unwrap();
-        let classical = classical.public_key().unwrap();
-        let public_key = PublicKey::from_halves(algorithm, &new.public_key, &classical).unwrap();
+        let classical = classical.public_key();
+        let public_key = PublicKey::from_halves(algorithm, &new.public_key, classical).unwrap();
         let input = input(algorithm);
-        let first = signer.sign(half(&new), &public_key, &input).await.unwrap();
-        let second = signer.sign(half(&new), &public_key, &input).await.unwrap();
+        let opened = opened(algorithm, None, &new);
+        let half = half(&opened, &new);
+        let first = signer.sign(half, &public_key, &input).await.unwrap();
+        let second = signer.sign(half, &public_key, &input).await.unwrap();
         assert_ne!(first, second, "signatures are hedged");
         let signature = Signature::assemble(algorithm, &first, &[0; 64]).unwrap();
         assert!(verify(&public_key, input.message(), &signature).pq_ok);
 
-        let other = PublicKey::from_halves(algorithm, &pq(algorithm.pq()).public_key(), &classical).unwrap();
-        let refused = signer.sign(half(&new), &other, &input).await;
-        assert_refuses_another(half(&new), refused.err().unwrap());
+        let other = PublicKey::from_halves(algorithm, pq(algorithm.pq()).public_key(), classical).unwrap();
+        let refused = signer.sign(half, &other, &input).await;
+        assert_refuses_another(half, refused.err().unwrap());
     }
 }
 
@@ -190,9 +193,22 @@ fn assert_refuses_another(half: Half<'_>, refused: CustodyError) {
     }
 }
 
-fn half(new: &NewHalf) -> Half<'_> {
+/// What the vault would open of a half that was just made.
+fn opened<'a>(
+    algorithm: Algorithm,
+    classical: impl Into<Option<&'a NewHalf>>,
+    pq: impl Into<Option<&'a NewHalf>>,
+) -> OpenedHalves {
+    let secret = |new: Option<&'a NewHalf>| match new.map(|new| &new.secret) {
+        Some(Kept::Here(secret)) => Some(secret),
+        _ => None,
+    };
+    OpenedHalves::expand(algorithm, secret(classical.into()), secret(pq.into())).unwrap()
+}
+
+fn half<'a>(opened: &'a OpenedHalves, new: &'a NewHalf) -> Half<'a> {
     match &new.secret {
-        Kept::Here(secret) => Half::Opened(secret),
+        Kept::Here(_) => Half::Opened(opened),
         Kept::AtProvider(id) => Half::AtProvider(id),
     }
 }
@@ -203,7 +219,7 @@ fn input(algorithm: Algorithm) -> SigningInput {
 }
 
 fn pq(set: MlDsaSet) -> PqSecret {
-    PqSecret::from_bytes(set, &[9; 32])
+    PqSecret::from_bytes(set, &[9; 32]).unwrap()
 }
 
 fn ids() -> (OrgId, KeyId) {

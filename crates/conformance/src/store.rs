@@ -323,9 +323,9 @@ pub(crate) async fn make_org(store: &dyn Store) -> NewOrg {
 
 pub(crate) fn key(org: &OrgId, kind: KeyKind, name: &str) -> KeyRecord {
     let algorithm = Algorithm::MlDsa44Ed25519;
-    let pq = PqSecret::from_bytes(algorithm.pq(), &vault::random::generate().unwrap()).public_key();
+    let pq = PqSecret::from_bytes(algorithm.pq(), &vault::random::generate().unwrap()).unwrap();
     let classical = ClassicalSecret::from_bytes(algorithm.classical(), &vault::random::generate().unwrap());
-    let classical = classical.unwrap().public_key().unwrap();
+    let classical = classical.unwrap();
     let now = Timestamp::now();
     let id = KeyId::generate(now).unwrap();
     KeyRecord {
@@ -336,7 +336,7 @@ pub(crate) fn key(org: &OrgId, kind: KeyKind, name: &str) -> KeyRecord {
         name: name.into(),
         metadata: serde_json::from_value(json!({})).unwrap(),
         status: KeyStatus::Active,
-        public_key: PublicKey::from_halves(algorithm, &pq, &classical).unwrap(),
+        public_key: PublicKey::from_halves(algorithm, pq.public_key(), classical.public_key()).unwrap(),
         kek: Some(KekHold {
             provider: KekProvider::Env,
             wrapped: WrappedDek { bytes: [vec![1], vec![1; 8], vec![3; 60]].concat(), kek_key_id: None },

@@ -68,7 +68,7 @@ async fn settings_read_back_and_replace_only_what_was_read(store: &dyn Store) {
     assert_eq!(store.settings(&org.id).await.unwrap(), Some(first.clone()));
 
     let mut second = settings(store, &org.id, moment(2)).await;
-    second.default_kek = KekProvider::Env;
+    (second.default_kek, second.dek_cache_ttl) = (KekProvider::Env, 0);
     second.aws.as_mut().unwrap().role = None;
     for wrong in [None, Some(moment(3))] {
         assert_eq!(
@@ -283,6 +283,7 @@ pub(crate) async fn settings(store: &dyn Store, org: &OrgId, at: Timestamp) -> S
         external_id: store.org(org).await.unwrap().unwrap().external_id,
         deployment: store.deployment().await.unwrap(),
         default_kek: KekProvider::AwsKms,
+        dek_cache_ttl: 60,
         aws: Some(AwsAccount::new(key, Some(role)).unwrap()),
         azure: None,
         gcp: None,

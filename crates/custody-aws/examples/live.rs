@@ -41,6 +41,7 @@ async fn main() {
         external_id: external_id.unwrap_or_default(),
         deployment: DeploymentId::parse(&mark).expect("32 digits"),
         default_kek: KekProvider::Env,
+        dek_cache_ttl: 0,
         aws: Some(
             AwsAccount::new(KmsKeyArn::parse(&key).expect("POSTQ_LIVE_AWS_KEY"), role).expect("one account"),
         ),

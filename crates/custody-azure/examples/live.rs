@@ -39,6 +39,7 @@ async fn main() {
         external_id: String::new(),
         deployment: DeploymentId::parse(&mark).expect("32 digits"),
         default_kek: KekProvider::Env,
+        dek_cache_ttl: 0,
         aws: None,
         azure: Some(AzureAccount {
             vault: VaultUrl::parse(&read("POSTQ_LIVE_AZURE_VAULT")).expect("POSTQ_LIVE_AZURE_VAULT"),

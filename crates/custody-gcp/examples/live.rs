@@ -43,6 +43,7 @@ async fn main() {
         external_id: String::new(),
         deployment: DeploymentId::parse(&mark).expect("32 digits"),
         default_kek: KekProvider::Env,
+        dek_cache_ttl: 0,
         aws: None,
         azure: None,
         gcp: Some(GcpAccount {

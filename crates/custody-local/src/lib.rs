@@ -23,5 +23,6 @@ pub fn custody(kek: EnvKek) -> Custody {
         classical: Arc::new(ManagedHalves),
         pq: Arc::new(ManagedHalves),
         clouds: Vec::new(),
+        opened: Arc::default(),
     }
 }

@@ -1,13 +1,14 @@
 //! The holder of halves that the vault keeps: it makes secrets, hands them over to be sealed, and signs with them when
-//! their seal has been opened. It keeps nothing.
+//! their seal has been opened and they are expanded. It keeps nothing.
 
 use async_trait::async_trait;
 use composite::{
     CLASSICAL_SIGNATURE_LEN, ClassicalAlgorithm, ClassicalSecret, MlDsaSet, PqSecret, PublicKey, SigningInput,
 };
-use getrandom::SysRng;
 use vault::{
-    custody::{ClassicalSigner, CustodyError, Half, HalfSecret, Kept, NewHalf, PqSigner, Subject},
+    custody::{
+        ClassicalSigner, CustodyError, Half, HalfSecret, Kept, NewHalf, OpenedHalves, PqSigner, Subject,
+    },
     providers::{KeyProvider, PqProvider},
     random,
 };
@@ -31,7 +32,7 @@ impl ClassicalSigner for ManagedHalves {
         loop {
             let secret = random::generate_secret()?;
             if let Ok(half) = ClassicalSecret::from_bytes(algorithm, &secret) {
-                let public_key = half.public_key()?;
+                let public_key = half.public_key().to_vec();
                 return Ok(NewHalf { public_key, secret: Kept::Here(HalfSecret(secret)) });
             }
         }
@@ -43,11 +44,10 @@ impl ClassicalSigner for ManagedHalves {
         public_key: &PublicKey,
         input: &SigningInput,
     ) -> Result<[u8; CLASSICAL_SIGNATURE_LEN], CustodyError> {
-        let Half::Opened(secret) = half else {
+        let Half::Opened(OpenedHalves { classical: Some(secret), .. }) = half else {
             return Err(CustodyError::NotHeldHere);
         };
-        let secret = ClassicalSecret::from_bytes(public_key.algorithm().classical(), &secret.0)?;
-        if secret.public_key()? != public_key.classical() {
+        if secret.public_key() != public_key.classical() {
             return Err(CustodyError::OtherPublicKey);
         }
         Ok(secret.sign(input)?)
@@ -62,7 +62,7 @@ impl PqSigner for ManagedHalves {
 
     async fn generate(&self, _subject: Subject<'_>, set: MlDsaSet) -> Result<NewHalf, CustodyError> {
         let secret = random::generate_secret()?;
-        let public_key = PqSecret::from_bytes(set, &secret).public_key();
+        let public_key = PqSecret::from_bytes(set, &secret)?.public_key().to_vec();
         Ok(NewHalf { public_key, secret: Kept::Here(HalfSecret(secret)) })
     }
 
@@ -72,14 +72,13 @@ impl PqSigner for ManagedHalves {
         public_key: &PublicKey,
         input: &SigningInput,
     ) -> Result<Vec<u8>, CustodyError> {
-        let Half::Opened(secret) = half else {
+        let Half::Opened(OpenedHalves { pq: Some(secret), .. }) = half else {
             return Err(CustodyError::NotHeldHere);
         };
-        let secret = PqSecret::from_bytes(public_key.algorithm().pq(), &secret.0);
         if secret.public_key() != public_key.pq() {
             return Err(CustodyError::OtherPublicKey);
         }
-        Ok(secret.sign(input, &mut SysRng)?)
+        Ok(secret.sign(input)?)
     }
 }
 

@@ -42,16 +42,19 @@ pub fn app(store: &Arc<dyn Store>, custody: &Arc<Custody>, origins: &[Origin]) -
                 replies: store.clone(),
             },
         ))
-        .merge(
-            routes::LIST_KEYS
-                .router(tokens(), list_keys::Ports { keys: store.clone(), usage: store.clone() }),
-        )
-        .merge(routes::GET_KEY.router(tokens(), get_key::Ports { keys: store.clone(), usage: store.clone() }))
+        .merge(routes::LIST_KEYS.router(
+            tokens(),
+            list_keys::Ports { keys: store.clone(), usage: store.clone(), settings: store.clone() },
+        ))
+        .merge(routes::GET_KEY.router(
+            tokens(),
+            get_key::Ports { keys: store.clone(), usage: store.clone(), settings: store.clone() },
+        ))
         .merge(routes::PUBLIC_KEY.router(tokens(), public_key::Ports { keys: store.clone() }))
-        .merge(
-            routes::REVOKE_KEY
-                .router(tokens(), revoke_key::Ports { keys: store.clone(), writes: store.clone() }),
-        )
+        .merge(routes::REVOKE_KEY.router(
+            tokens(),
+            revoke_key::Ports { keys: store.clone(), writes: store.clone(), opened: custody.opened.clone() },
+        ))
         .merge(routes::ROTATE_KEY.router(tokens(), rotate_ports(store, custody)))
         .merge(routes::KEY_LINEAGE.router(
             tokens(),

@@ -1,5 +1,6 @@
 //! What the server does by itself: events get their place within a second, ledgers with something new are sealed every minute,
-//! every minute it cleans up at clouds, where it has any, and every hour it rotates the keys whose time has come.
+//! every minute it cleans up at clouds, where it has any, and lets go of opened keys; and every hour it rotates the keys whose time
+//! has come.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,6 +28,7 @@ async fn keep_ledger(store: &Arc<dyn Store>, custody: &Arc<Custody>) {
         second += 1;
         let mut done = place(store).await;
         if second.is_multiple_of(SEAL_SECONDS) {
+            custody.opened.sweep(Timestamp::now());
             done = done.and(seal_ledger::seal_all(&app::seal_ports(store, custody)).await.map(drop));
             done = done.and(store.purge(Timestamp::now()).await.map_err(Error::from));
             done = done.and(clean_up(store, custody, second.is_multiple_of(SURVEY_SECONDS)).await);

@@ -24,9 +24,10 @@ use vault::{
     Timestamp,
     caller::Environment,
     custody::Custody,
-    id::OrgId,
+    id::{KeyId, OrgId},
     ops::{create_org, reconcile_keys, recover, rewrap, rotate_ledger_key},
-    token::Secret,
+    store::Store,
+    token::{Secret, TokenHash},
 };
 use zeroize::Zeroizing;
 
@@ -86,7 +87,11 @@ enum Command {
         data: Data,
     },
     /// Print the version, which clouds this build has, and whether it has the dashboard
-    Version,
+    Version {
+        /// Print what computes signatures as well: it was chosen when this was built
+        #[arg(long)]
+        verbose: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -148,11 +153,14 @@ async fn main() -> ExitCode {
         Command::Recover { adopt, data } => recover_store(&data, adopt).await,
         Command::Rewrap { data } => move_keys(&data).await,
         Command::GiveUp { org, single_org, data } => give_up(&data, &org, single_org.single_org).await,
-        Command::Version => {
+        Command::Version { verbose } => {
             println!("postq-vault {}", env!("CARGO_PKG_VERSION"));
             let clouds = server::clouds::names();
             println!("clouds     {}", if clouds.is_empty() { "none".to_owned() } else { clouds.join(", ") });
             println!("dashboard  {}", if server::dashboard::is_built_in() { "built in" } else { "none" });
+            if verbose {
+                println!("engine     {}", vault::engine());
+            }
             Ok(ExitCode::SUCCESS)
         }
     };
@@ -178,6 +186,8 @@ async fn serve(
              is another's. Nothing is written until `postq-vault recover` was run; keys are shown and public keys are given"
         );
     }
+    vault::self_test().context("this build of postq-vault cannot sign on this machine")?;
+    warm_up(data.store.as_ref()).await?;
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; name another address with --listen"))?;
@@ -196,6 +206,12 @@ async fn serve(
         first_org(&data).await?
     };
     data.release()?;
+    let mut custody = Custody::clone(&data.custody);
+    custody.clouds = server::clouds::at_hand(single_org).await?;
+    let custody = Arc::new(custody);
+    warn_of_missing_clouds(&data, &custody).await;
+    let app = server::app(&data.store, &custody, &origins);
+
     let banner = Zeroizing::new(format!(
         "PostQ Vault {}\naddress  http://{address}\n{}{}\n",
         env!("CARGO_PKG_VERSION"),
@@ -211,11 +227,6 @@ async fn serve(
         tracing::warn!(%error, "the address and the token could not be printed");
     }
 
-    let mut custody = Custody::clone(&data.custody);
-    custody.clouds = server::clouds::at_hand(single_org).await?;
-    let custody = Arc::new(custody);
-    warn_of_missing_clouds(&data, &custody).await;
-    let app = server::app(&data.store, &custody, &origins);
     let housekeeping = tokio::spawn(server::keep_house(data.store.clone(), custody));
     let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
@@ -231,6 +242,18 @@ async fn serve(
     }
     housekeeping.abort();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has the store prepare what a signature looks up, by the names of nobody.
+async fn warm_up(store: &dyn Store) -> anyhow::Result<()> {
+    let now = Timestamp::now();
+    let (org, key) = (OrgId::generate(now)?, KeyId::generate(now)?);
+    store.token(&TokenHash([0; 32])).await?;
+    store.key(&org, &key).await?;
+    store.policies(&org).await?;
+    store.sealed(&org, &key).await?;
+    store.status(&org, &key).await?;
+    Ok(())
 }
 
 /// Makes the organisation of a first start, and says what to print of it. Its token is the operator's where

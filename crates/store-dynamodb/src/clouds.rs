@@ -9,7 +9,7 @@ use vault::{
     custody::{CloudName, DeploymentId, SealedSecret},
     id::{KeyId, OrgId},
     random,
-    settings::{AwsAccount, Demand, KmsKeyArn, RoleArn, SettingsRecord},
+    settings::{AwsAccount, Demand, KmsKeyArn, RoleArn, SettingsRecord, dek_cache_ttl},
     store::{
         Clearing, Dependent, Hold, Intent, Intents, KeyRecord, KeyStatus, Leftover, ProviderSecrets,
         Reconciling, Record, Saving, Settings, SettingsWrites, StoreError,
@@ -379,6 +379,8 @@ fn item_of(settings: &SettingsRecord) -> Item {
     set(&mut item, "external_id", text(&settings.external_id));
     set(&mut item, "deployment", text(settings.deployment.as_str()));
     set(&mut item, "default_kek", text(settings.default_kek.name()));
+    let ttl = (settings.dek_cache_ttl > 0).then(|| number(settings.dek_cache_ttl.into()));
+    set(&mut item, "dek_cache_ttl", ttl);
     set(&mut item, "aws_key", settings.aws.as_ref().map(|aws| text(aws.key.as_str())));
     set(&mut item, "aws_role", settings.aws.as_ref().and_then(|aws| Some(text(aws.role.as_ref()?.as_str()))));
     set(&mut item, "azure", json(settings.azure.as_ref()));
@@ -406,6 +408,9 @@ fn settings(item: &Item) -> Result<SettingsRecord, Corrupt> {
         external_id: item::get(item, "external_id")?.to_owned(),
         deployment: DeploymentId::parse(item::get(item, "deployment")?).ok_or("deployment")?,
         default_kek: item::parsed(item, "default_kek")?,
+        dek_cache_ttl: item::count_or_none(item, "dek_cache_ttl")
+            .map(|seconds| dek_cache_ttl(seconds.unwrap_or_default()))?
+            .ok_or("dek_cache_ttl")?,
         aws,
         azure: item::find(item, "azure")?.map(serde_json::from_str).transpose().map_err(|_| "azure")?,
         gcp: item::find(item, "gcp")?.map(serde_json::from_str).transpose().map_err(|_| "gcp")?,

@@ -1,13 +1,13 @@
 //! What is kept for the sake of clouds: settings, intents and the outbox.
 
 use async_trait::async_trait;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Serialize, de::DeserializeOwned};
 use vault::{
     Timestamp,
     custody::{CloudName, DeploymentId, SealedSecret},
     id::{KeyId, OrgId},
-    settings::{Demand, SettingsRecord},
+    settings::{Demand, SettingsRecord, dek_cache_ttl},
     store::{
         Clearing, Dependent, Hold, Intent, Intents, KeyRecord, Leftover, ProviderSecrets, Reconciling,
         Record, Saving, Settings, SettingsWrites, StoreError,
@@ -26,12 +26,11 @@ use crate::{
 #[async_trait]
 impl Settings for SqliteStore {
     async fn settings(&self, org: &OrgId) -> Result<Option<SettingsRecord>, StoreError> {
-        let org = org.clone();
-        self.read(move |t| stored(t, &org)).await
+        self.look_up(|t| stored(t, org))
     }
 
     async fn deployment(&self) -> Result<DeploymentId, StoreError> {
-        self.read(|t| mark(&identity(t)?.0).map_err(|column| corrupt(None, column))).await
+        self.look_up(|t| mark(&identity(t)?.0).map_err(|column| corrupt(None, column)))
     }
 }
 
@@ -42,13 +41,11 @@ impl ProviderSecrets for SqliteStore {
         org: &OrgId,
         cloud: CloudName,
     ) -> Result<Option<SealedSecret>, StoreError> {
-        let org = org.clone();
-        self.read(move |t| {
+        self.look_up(|t| {
             let sql = "SELECT secret FROM provider_secrets WHERE org = ?1 AND cloud = ?2";
             let found = rows::find(t, sql, [org.as_str(), cloud.name()], |row| rows::get(row, "secret"))?;
             found.transpose().map(|found| found.map(SealedSecret)).map_err(|column| corrupt(None, column))
         })
-        .await
     }
 }
 
@@ -75,9 +72,17 @@ impl SettingsWrites for SqliteStore {
             let (aws, azure, gcp) = (json(&settings.aws)?, json(&settings.azure)?, json(&settings.gcp)?);
             execute(
                 t,
-                "INSERT OR REPLACE INTO settings (org, default_kek, aws, azure, gcp, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![org, default_kek, aws, azure, gcp, millis(settings.updated_at)],
+                "INSERT OR REPLACE INTO settings (org, default_kek, aws, azure, gcp, updated_at, dek_cache_ttl)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    org,
+                    default_kek,
+                    aws,
+                    azure,
+                    gcp,
+                    millis(settings.updated_at),
+                    settings.dek_cache_ttl
+                ],
             )?;
             for cloud in CloudName::ALL.into_iter().filter(|cloud| !settings.needs_secret(*cloud)) {
                 let sql = "DELETE FROM provider_secrets WHERE org = ?1 AND cloud = ?2";
@@ -258,7 +263,7 @@ fn mark(store: &str) -> Result<DeploymentId, Corrupt> {
     DeploymentId::parse(store).ok_or("store")
 }
 
-fn stored(t: &Transaction<'_>, org: &OrgId) -> Result<Option<SettingsRecord>, StoreError> {
+fn stored(t: &Connection, org: &OrgId) -> Result<Option<SettingsRecord>, StoreError> {
     let sql = "SELECT s.*, o.external_id, i.store FROM settings AS s JOIN orgs AS o ON o.id = s.org
                JOIN identity AS i WHERE s.org = ?1";
     rows::find(t, sql, [org.as_str()], settings)?.transpose().map_err(|column| corrupt(None, column))
@@ -270,6 +275,7 @@ fn settings(row: &Row<'_>) -> Result<SettingsRecord, Corrupt> {
         external_id: rows::get(row, "external_id")?,
         deployment: mark(&rows::get::<String>(row, "store")?)?,
         default_kek: rows::parsed(row, "default_kek")?,
+        dek_cache_ttl: dek_cache_ttl(rows::count(row, "dek_cache_ttl")?).ok_or("dek_cache_ttl")?,
         aws: account(row, "aws")?,
         azure: account(row, "azure")?,
         gcp: account(row, "gcp")?,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use ledger::{Entry, Event, TileId};
-use rusqlite::{Row, Transaction, named_params, params};
+use rusqlite::{Connection, Row, Transaction, named_params, params};
 use vault::{
     Timestamp,
     id::{EventId, KeyId, OrgId},
@@ -45,17 +45,16 @@ impl Intake for SqliteStore {
 #[async_trait]
 impl LedgerReads for SqliteStore {
     async fn head(&self, org: &OrgId) -> Result<Head, StoreError> {
-        let org = org.clone();
-        self.read(move |t| head(t, &org)).await
+        self.look_up(|t| head(t, org))
     }
 
     async fn place(&self, org: &OrgId, event: &EventId) -> Result<Option<u64>, StoreError> {
-        let (org, event) = (org.to_string(), event.to_string());
-        self.read(move |t| {
+        self.look_up(|t| {
             let sql = "SELECT seq FROM entries WHERE org = ?1 AND event_id = ?2";
-            find(t, sql, [org, event], |row| count(row, "seq"))?.transpose().map_err(|c| corrupt(None, c))
+            find(t, sql, [org.as_str(), event.as_str()], |row| count(row, "seq"))?
+                .transpose()
+                .map_err(|c| corrupt(None, c))
         })
-        .await
     }
 
     async fn entries(&self, org: &OrgId, filter: &EntryFilter) -> Result<Vec<Entry>, StoreError> {
@@ -291,7 +290,7 @@ fn append_entry(t: &Transaction<'_>, org: &str, placed: &vault::store::Placed) -
     Ok(())
 }
 
-fn head(t: &Transaction<'_>, org: &OrgId) -> Result<Head, StoreError> {
+fn head(t: &Connection, org: &OrgId) -> Result<Head, StoreError> {
     let sql = "SELECT size, hash FROM heads WHERE org = ?1";
     let parse = |row: &Row<'_>| Ok(Head { size: count(row, "size")?, hash: get(row, "hash")? });
     let found = find(t, sql, [org.as_str()], parse)?.transpose().map_err(|column| corrupt(None, column))?;

@@ -17,6 +17,7 @@ mod revocations;
 mod rewrapping;
 mod rotations;
 mod rows;
+mod writer;
 mod writes;
 
 pub use connection::{OpenError, SqliteStore};

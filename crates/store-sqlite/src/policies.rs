@@ -20,14 +20,12 @@ use crate::{
 #[async_trait]
 impl Policies for SqliteStore {
     async fn policies(&self, org: &OrgId) -> Result<Vec<StoredPolicy>, StoreError> {
-        let org = org.clone();
-        self.read(move |t| {
+        self.look_up(|t| {
             let sql = "SELECT * FROM policies WHERE org = ?1 ORDER BY id";
             let read = |row: &Row<'_>| Ok(StoredPolicy { id: rows::id(row, "id")?, row: policy(row) });
             let stored = rows::all(t, sql, [org.as_str()], read)?;
             stored.into_iter().collect::<Result<_, Corrupt>>().map_err(|column| corrupt(None, column))
         })
-        .await
     }
 }
 

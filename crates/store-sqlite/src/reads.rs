@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use composite::Algorithm;
-use rusqlite::{Transaction, named_params, params};
+use rusqlite::{Connection, Transaction, named_params, params};
 use vault::{
     Timestamp,
     id::{KeyId, OrgId, TokenId},
@@ -24,17 +24,15 @@ use crate::{
 #[async_trait]
 impl Orgs for SqliteStore {
     async fn org(&self, org: &OrgId) -> Result<Option<OrgRecord>, StoreError> {
-        let org = org.to_string();
-        self.read(move |t| {
-            find(t, "SELECT * FROM orgs WHERE id = ?1", [org], rows::org)?
+        self.look_up(|t| {
+            find(t, "SELECT * FROM orgs WHERE id = ?1", [org.as_str()], rows::org)?
                 .transpose()
                 .map_err(|c| corrupt(None, c))
         })
-        .await
     }
 
     async fn any_org(&self) -> Result<bool, StoreError> {
-        self.read(|t| Ok(find(t, "SELECT 1 FROM orgs LIMIT 1", [], |_| Ok(()))?.is_some())).await
+        self.look_up(|t| Ok(find(t, "SELECT 1 FROM orgs LIMIT 1", [], |_| Ok(()))?.is_some()))
     }
 
     async fn orgs(&self, after: Option<&OrgId>, limit: usize) -> Result<Vec<OrgId>, StoreError> {
@@ -52,13 +50,11 @@ impl Orgs for SqliteStore {
 #[async_trait]
 impl Tokens for SqliteStore {
     async fn token(&self, hash: &TokenHash) -> Result<Option<TokenRecord>, StoreError> {
-        let hash = hash.0;
-        self.read(move |t| {
-            find(t, "SELECT * FROM tokens WHERE hash = ?1", [hash], rows::token)?
+        self.look_up(|t| {
+            find(t, "SELECT * FROM tokens WHERE hash = ?1", [hash.0], rows::token)?
                 .transpose()
                 .map_err(|c| corrupt(None, c))
         })
-        .await
     }
 
     async fn tokens(
@@ -83,33 +79,27 @@ impl Tokens for SqliteStore {
 #[async_trait]
 impl Keys for SqliteStore {
     async fn key(&self, org: &OrgId, key: &KeyId) -> Result<Option<KeyRecord>, StoreError> {
-        let (org, key) = (org.clone(), key.clone());
-        let store = self.clone();
-        self.read(move |t| {
+        self.look_up(|t| {
             let sql = format!("{SELECT_KEYS} WHERE k.org = ?1 AND k.id = ?2");
             let record = find(t, &sql, [org.as_str(), key.as_str()], rows::key)?
                 .transpose()
-                .map_err(|column| corrupt(Some(&key), column))?;
-            let revoked = store.revocations().known()?.revoked_at(&org, &key).is_some();
+                .map_err(|column| corrupt(Some(key), column))?;
+            let revoked = self.revocations().known()?.revoked_at(org, key).is_some();
             Ok(record.map(
                 |record| {
                     if revoked { KeyRecord { status: KeyStatus::Revoked, ..record } } else { record }
                 },
             ))
         })
-        .await
     }
 
     async fn status(&self, org: &OrgId, key: &KeyId) -> Result<Option<KeyStatus>, StoreError> {
-        let (org, key) = (org.clone(), key.clone());
-        let store = self.clone();
         // Read after the row: a revocation that was acknowledged before this began is in both.
-        self.read(move |t| {
-            let status = status(t, &org, &key)?;
-            let revoked = store.revocations().known()?.revoked_at(&org, &key).is_some();
+        self.look_up(|t| {
+            let status = status(t, org, key)?;
+            let revoked = self.revocations().known()?.revoked_at(org, key).is_some();
             Ok(if revoked { status.map(|_| KeyStatus::Revoked) } else { status })
         })
-        .await
     }
 
     async fn list(&self, org: &OrgId, filter: &KeyFilter) -> Result<Vec<KeyRecord>, StoreError> {
@@ -192,35 +182,36 @@ impl Lines for SqliteStore {
 #[async_trait]
 impl SealedHalves for SqliteStore {
     async fn sealed(&self, org: &OrgId, key: &KeyId) -> Result<SealedRecord, StoreError> {
-        let (org, key) = (org.to_string(), key.to_string());
-        self.read(move |t| {
-            let half = |half: &'static str| {
-                let sql = "SELECT sealed FROM sealed_halves WHERE org = ?1 AND key_id = ?2 AND half = ?3";
-                find(t, sql, params![org, key, half], |row| get::<Vec<u8>>(row, "sealed"))
-            };
+        self.look_up(|t| {
+            let sql = "SELECT half, sealed FROM sealed_halves WHERE org = ?1 AND key_id = ?2";
             // Bytes of another type than BLOB are no seal, which is what a missing one is.
-            Ok(SealedRecord {
-                pq: half("pq")?.and_then(Result::ok),
-                classical: half("classical")?.and_then(Result::ok),
-            })
+            let half = |row: &rusqlite::Row<'_>| {
+                Some((get::<String>(row, "half").ok()?, get::<Vec<u8>>(row, "sealed").ok()?))
+            };
+            let mut sealed = SealedRecord::default();
+            for (half, bytes) in all(t, sql, [org.as_str(), key.as_str()], half)?.into_iter().flatten() {
+                match half.as_str() {
+                    "pq" => sealed.pq = Some(bytes),
+                    "classical" => sealed.classical = Some(bytes),
+                    _ => {}
+                }
+            }
+            Ok(sealed)
         })
-        .await
     }
 }
 
 #[async_trait]
 impl Issued for SqliteStore {
     async fn is_issued(&self, org: &OrgId, key: &KeyId, digest: &IssuedDigest) -> Result<bool, StoreError> {
-        let (org, key, digest) = (org.to_string(), key.to_string(), digest.0);
-        self.read(move |t| {
+        self.look_up(|t| {
             let sql = "SELECT 1 FROM issued WHERE org = ?1 AND key_id = ?2 AND digest = ?3 LIMIT 1";
-            Ok(find(t, sql, params![org, key, digest], |_| Ok(()))?.is_some())
+            Ok(find(t, sql, params![org.as_str(), key.as_str(), digest.0], |_| Ok(()))?.is_some())
         })
-        .await
     }
 }
 
-pub(crate) fn status(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<Option<KeyStatus>, StoreError> {
+pub(crate) fn status(t: &Connection, org: &OrgId, key: &KeyId) -> Result<Option<KeyStatus>, StoreError> {
     // A tombstone is the last word on a key, whatever its row says.
     let sql = "SELECT iif(t.key_id IS NULL, k.status, 'revoked') AS status FROM keys AS k
                LEFT JOIN tombstones AS t ON t.org = k.org AND t.key_id = k.id WHERE k.org = ?1 AND k.id = ?2";
@@ -231,11 +222,7 @@ pub(crate) fn status(t: &Transaction<'_>, org: &OrgId, key: &KeyId) -> Result<Op
 }
 
 /// When a key got its tombstone.
-pub(crate) fn buried_at(
-    t: &Transaction<'_>,
-    org: &OrgId,
-    key: &KeyId,
-) -> Result<Option<Timestamp>, StoreError> {
+pub(crate) fn buried_at(t: &Connection, org: &OrgId, key: &KeyId) -> Result<Option<Timestamp>, StoreError> {
     let sql = "SELECT revoked_at FROM tombstones WHERE org = ?1 AND key_id = ?2";
     let parse = |row: &rusqlite::Row<'_>| rows::time(row, "revoked_at");
     let found = find(t, sql, [org.as_str(), key.as_str()], parse)?.transpose();

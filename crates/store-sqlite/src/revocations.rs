@@ -8,7 +8,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fs::{File, OpenOptions},
+    fs::{File, Metadata, OpenOptions},
     io::{ErrorKind, Read, Seek, SeekFrom, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -33,7 +33,7 @@ pub(crate) struct Revocations {
 type Stamp = (u64, u64, i64, i64);
 
 /// What the file says.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Known {
     /// The store that it belongs to; none where there is no file.
     pub(crate) store: Option<String>,
@@ -71,7 +71,7 @@ impl Revocations {
     pub(crate) fn known(&self) -> Result<Arc<Known>, StoreError> {
         let mut cached = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = match std::fs::metadata(&self.path) {
-            Ok(found) => (found.ino(), found.len(), found.mtime(), found.mtime_nsec()),
+            Ok(found) => stamp(&found),
             Err(error) if error.kind() == ErrorKind::NotFound => (0, 0, 0, 0),
             Err(error) => return Err(unavailable(error)),
         };
@@ -138,15 +138,26 @@ impl Revocations {
 
     fn append(&self, content: &Line) -> Result<(), StoreError> {
         let whole = self.known()?.whole;
+        // Whoever looks a key up waits for the disk here, rather than to read all of the file again.
+        let mut cached = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let write = || {
             let mut file = OpenOptions::new().write(true).open(&self.path)?;
             // What a crash left of a line was never acted upon.
             file.set_len(whole)?;
             file.seek(SeekFrom::End(0))?;
-            file.write_all(&line(content)?)?;
-            file.sync_all()
+            let line = line(content)?;
+            file.write_all(&line)?;
+            file.sync_all()?;
+            Ok::<_, std::io::Error>((stamp(&file.metadata()?), whole + line.len() as u64))
         };
-        write().map_err(unavailable)
+        let (stamp, whole) = write().map_err(unavailable)?;
+        if let Some((at, known)) = cached.as_mut() {
+            let known = Arc::make_mut(known);
+            known.add(content);
+            known.whole = whole;
+            *at = stamp;
+        }
+        Ok(())
     }
 
     fn read(&self) -> Result<Known, StoreError> {
@@ -159,31 +170,43 @@ impl Revocations {
             }
             match serde_json::from_slice(text) {
                 Ok(Line::Store { v: 1, store }) if number == 1 => known.store = Some(store),
-                Ok(Line::Begun { number, tombstone }) if known.store.is_some() => {
-                    // A number is used again where the store never committed what had it.
-                    known.begun.insert(number, tombstone);
-                }
-                Ok(Line::Committed { committed }) if known.store.is_some() => {
-                    known.committed = known.committed.max(committed);
-                }
-                Ok(Line::Made { org, made }) if known.store.is_some() => {
-                    known.made.insert((org, made));
+                Ok(content) if known.store.is_some() && !matches!(content, Line::Store { .. }) => {
+                    known.add(&content);
                 }
                 _ => return Err(unavailable(Malformed(number))),
             }
             known.whole += u64::try_from(text.len()).unwrap_or_default();
         }
-        known.revoked = known.certain().map(|t| ((t.org.clone(), t.key.clone()), t.revoked_at)).collect();
         Ok(known)
     }
 }
 
 impl Known {
-    /// Whether this is the file of the store, as far as the store has come.
+    /// One more line, after the first.
+    fn add(&mut self, content: &Line) {
+        match content {
+            Line::Store { .. } => {}
+            Line::Begun { number, tombstone } => {
+                // A number is used again where the store never committed what had it.
+                self.begun.insert(*number, tombstone.clone());
+            }
+            Line::Committed { committed } => {
+                let certain =
+                    self.begun.range(self.committed..).take_while(|(number, _)| *number <= committed);
+                self.revoked.extend(certain.map(|(_, t)| ((t.org.clone(), t.key.clone()), t.revoked_at)));
+                self.committed = self.committed.max(*committed);
+            }
+            Line::Made { org, made } => {
+                self.made.insert((org.clone(), made.clone()));
+            }
+        }
+    }
+
+    /// Whether this is the file of the store, as far as the store has come. Of a commit that never was, several revocations may have been
+    /// written down; none of them was acknowledged.
     pub(crate) fn belongs_to(&self, store: &str, revocations: u64) -> bool {
-        let last = self.last();
         let same = self.store.as_deref() == Some(store);
-        same && (last == revocations || (last == revocations + 1 && self.committed <= revocations))
+        same && self.last() >= revocations && self.committed <= revocations
     }
 
     /// The number of the last revocation that was written down.
@@ -205,6 +228,10 @@ impl Known {
     pub(crate) fn certain(&self) -> impl Iterator<Item = &Tombstone> {
         self.begun.range(..=self.committed).map(|(_, tombstone)| tombstone)
     }
+}
+
+fn stamp(found: &Metadata) -> Stamp {
+    (found.ino(), found.len(), found.mtime(), found.mtime_nsec())
 }
 
 fn line(line: &Line) -> std::io::Result<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! Rows to records: what the vault would not have written is refused by the name of its column.
 
 use composite::{Algorithm, PublicKey};
-use rusqlite::{OptionalExtension, Row, Transaction, types::FromSql};
+use rusqlite::{Connection, OptionalExtension, Row, types::FromSql};
 use vault::{
     Timestamp,
     custody::WrappedDek,
@@ -132,23 +132,23 @@ pub(crate) fn count(row: &Row<'_>, column: Corrupt) -> Result<u64, Corrupt> {
 
 /// Reads at most one row and what it says.
 pub(crate) fn find<T>(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     sql: &str,
     params: impl rusqlite::Params,
     parse: impl FnOnce(&Row<'_>) -> Result<T, Corrupt>,
 ) -> Result<Option<Result<T, Corrupt>>, StoreError> {
-    let mut statement = transaction.prepare_cached(sql).map_err(unavailable)?;
+    let mut statement = connection.prepare_cached(sql).map_err(unavailable)?;
     statement.query_row(params, |row| Ok(parse(row))).optional().map_err(unavailable)
 }
 
 /// Reads all rows and what each says.
 pub(crate) fn all<T>(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     sql: &str,
     params: impl rusqlite::Params,
     mut parse: impl FnMut(&Row<'_>) -> T,
 ) -> Result<Vec<T>, StoreError> {
-    let mut statement = transaction.prepare_cached(sql).map_err(unavailable)?;
+    let mut statement = connection.prepare_cached(sql).map_err(unavailable)?;
     let rows = statement.query_map(params, |row| Ok(parse(row))).map_err(unavailable)?;
     rows.collect::<Result<_, _>>().map_err(unavailable)
 }

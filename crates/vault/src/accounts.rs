@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     custody::{
-        ClassicalSigner, CloudName, Custody, CustodyError, Entered, KeyEncryption, PqSigner, ProviderSecret,
-        RootKek, SealedSecret,
+        ClassicalSigner, CloudName, Custody, CustodyError, DEK_CACHE_TTL_OF_ENV, Entered, KeyEncryption,
+        OpenedKeys, PqSigner, ProviderSecret, RootKek, SealedSecret,
     },
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider},
     settings::SettingsRecord,
-    store::{Intent, Intents, Leftover, ProviderSecrets, Settings},
+    store::{Intent, Intents, KeyRecord, Leftover, ProviderSecrets, Settings},
 };
 
 /// The providers of one request.
@@ -67,6 +67,28 @@ impl<'a> Accounts<'a> {
 
     pub(crate) fn root(&self) -> &'a dyn RootKek {
         self.custody.root.as_ref()
+    }
+
+    /// Where opened halves are kept.
+    pub(crate) fn opened(&self) -> &'a OpenedKeys {
+        &self.custody.opened
+    }
+
+    /// How long halves whose data key a provider wrapped may be kept opened, in seconds.
+    pub(crate) async fn keeps_opened(&self, kek: KekProvider) -> Result<u16, Error> {
+        if kek.cloud().is_none() {
+            return Ok(DEK_CACHE_TTL_OF_ENV);
+        }
+        // Unless the organisation says otherwise, a grant that is withdrawn ends the next signature.
+        Ok(self.settings().await?.map_or(0, |settings| settings.dek_cache_ttl))
+    }
+
+    /// The same as a key shows it; `None` where the vault keeps neither half.
+    pub(crate) async fn cache_ttl(&self, key: &KeyRecord) -> Result<Option<u16>, Error> {
+        match &key.kek {
+            Some(kek) => self.keeps_opened(kek.provider).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The organisation's settings, as they were when this request first asked.

@@ -7,6 +7,7 @@ mod assertions;
 mod breakers;
 mod call;
 mod cloud;
+mod opened;
 
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub use cloud::{
     Cloud, CloudFault, CloudName, Deletion, DeploymentId, Entered, HalfAlgorithm, MarkedHalf, Remains,
     RemoteHalves,
 };
+pub(crate) use opened::DEK_CACHE_TTL_OF_ENV;
+pub use opened::{OpenedHalves, OpenedKeys};
 
 /// Wraps the data keys of hybrid keys.
 #[async_trait]
@@ -200,8 +203,8 @@ pub enum Kept {
 /// A half that is to sign.
 #[derive(Clone, Copy)]
 pub enum Half<'a> {
-    /// Its seal was opened for this signature.
-    Opened(&'a HalfSecret),
+    /// The vault keeps it: its seal was opened, for this signature or one shortly before.
+    Opened(&'a OpenedHalves),
     /// The provider's complete name for it.
     AtProvider(&'a str),
 }
@@ -273,6 +276,8 @@ pub struct Custody {
     pub pq: Arc<dyn PqSigner>,
     /// Those that do so elsewhere.
     pub clouds: Vec<Arc<dyn Cloud>>,
+    /// Halves that were opened, for the next signature.
+    pub opened: Arc<OpenedKeys>,
 }
 
 impl Custody {

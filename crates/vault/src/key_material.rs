@@ -1,7 +1,7 @@
 //! How a hybrid key comes to be, how its record is tagged and checked, and how its two halves sign: the same for user keys and
 //! ledger keys.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use composite::{Algorithm, PublicKey, Signature, SigningInput, verify};
@@ -12,7 +12,7 @@ use crate::{
     Error, Timestamp,
     accounts::Accounts,
     custody::{
-        CloudName, CustodyError, Half, HalfAlgorithm, HalfSecret, Kept, KeyEncryption, NewHalf, Remains,
+        CloudName, CustodyError, Half, HalfAlgorithm, Kept, KeyEncryption, NewHalf, OpenedHalves, Remains,
         RootKek, Subject,
     },
     error::IntegrityFault,
@@ -238,23 +238,20 @@ pub(crate) async fn sign(
         Ok(Some(pq_holder.sign(Half::AtProvider(id), public_key, input).await?))
     };
     let sealed = async {
-        let (classical, pq) = open_seals(accounts, seals, record).await?;
-        let classical = match &classical {
-            Some(secret) => Some(
-                classical_holder
-                    .sign(Half::Opened(secret), public_key, input)
-                    .await
-                    .map_err(other_key(HalfName::Classical))?,
-            ),
+        let opened = opened(accounts, seals, record).await?;
+        let half = Half::Opened(&opened);
+        let classical = match &opened.classical {
+            Some(_) => {
+                let signed = classical_holder.sign(half, public_key, input).await;
+                Some(signed.map_err(other_key(HalfName::Classical))?)
+            }
             None => None,
         };
-        let pq = match &pq {
-            Some(secret) => Some(
-                pq_holder
-                    .sign(Half::Opened(secret), public_key, input)
-                    .await
-                    .map_err(other_key(HalfName::Pq))?,
-            ),
+        let pq = match &opened.pq {
+            Some(_) => {
+                let signed = pq_holder.sign(half, public_key, input).await;
+                Some(signed.map_err(other_key(HalfName::Pq))?)
+            }
             None => None,
         };
         Ok((classical, pq))
@@ -294,16 +291,33 @@ pub(crate) async fn would_sign(
     try_join3(classical, pq, open_seals(accounts, seals, record)).await.map(drop)
 }
 
-/// Opens the seals of the halves that the vault keeps: (classical, ML-DSA). Where it keeps none, nothing is read and no
-/// provider is asked.
+/// The halves that the vault keeps, opened now or, where the key's tier allows it, shortly before. The record was checked.
+async fn opened(
+    accounts: &Accounts<'_>,
+    seals: &dyn SealedHalves,
+    record: &KeyRecord,
+) -> Result<Arc<OpenedHalves>, Error> {
+    let (Some(kek), now) = (&record.kek, Timestamp::now()) else {
+        return Ok(Arc::new(open_seals(accounts, seals, record).await?));
+    };
+    let (name, seconds) = ((&record.org, &record.id), accounts.keeps_opened(kek.provider).await?);
+    if let Some(kept) = accounts.opened().get(name, &kek.wrapped, seconds, now) {
+        return Ok(kept);
+    }
+    let halves = Arc::new(open_seals(accounts, seals, record).await?);
+    accounts.opened().put(name, &kek.wrapped, &halves, seconds, now);
+    Ok(halves)
+}
+
+/// Opens the seals of the halves that the vault keeps. Where it keeps none, nothing is read and no provider is asked.
 async fn open_seals(
     accounts: &Accounts<'_>,
     seals: &dyn SealedHalves,
     record: &KeyRecord,
-) -> Result<(Option<HalfSecret>, Option<HalfSecret>), Error> {
+) -> Result<OpenedHalves, Error> {
     let kept_here = (record.classical.key_id.is_none(), record.pq.key_id.is_none());
     if kept_here == (false, false) {
-        return Ok((None, None));
+        return Ok(OpenedHalves::default());
     }
     let Some(kek) = &record.kek else {
         return Err(Error::integrity(&record.id, IntegrityFault::WrappedDek));
@@ -325,7 +339,8 @@ async fn open_seals(
     };
     let classical = kept_here.0.then(|| open(HalfName::Classical, sealed.classical.as_ref())).transpose()?;
     let pq = kept_here.1.then(|| open(HalfName::Pq, sealed.pq.as_ref())).transpose()?;
-    Ok((classical, pq))
+    let algorithm = record.public_key.algorithm();
+    Ok(OpenedHalves::expand(algorithm, classical.as_ref(), pq.as_ref()).map_err(CustodyError::from)?)
 }
 
 /// What a tag is made over. A key's name, metadata and times are not part of it; whatever decides what is signed, and with

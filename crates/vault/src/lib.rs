@@ -25,11 +25,14 @@ pub mod random;
 pub mod record_tag;
 mod rotation;
 pub mod sealed;
+mod self_test;
 pub mod sequencing;
 pub mod settings;
 pub mod store;
 mod time;
 pub mod token;
 
+pub use composite::engine;
 pub use error::Error;
+pub use self_test::self_test;
 pub use time::Timestamp;

@@ -34,6 +34,8 @@ pub struct SettingsRecord {
     pub deployment: DeploymentId,
     /// Who wraps the data keys of keys that do not say.
     pub default_kek: KekProvider,
+    /// For how many seconds halves may stay opened whose data key one of its clouds wraps, at most [`MAX_DEK_CACHE_TTL`].
+    pub dek_cache_ttl: u16,
     /// Its AWS account.
     pub aws: Option<AwsAccount>,
     /// Its Azure account.
@@ -111,10 +113,22 @@ impl SettingsRecord {
         });
         let default_kek = self.default_kek.name().into();
         let mut members = vec![("aws", aws), ("defaultKekProvider", default_kek)];
+        if self.dek_cache_ttl > 0 {
+            members.push(("dekCacheTtlSeconds", u64::from(self.dek_cache_ttl).into()));
+        }
         members.extend(self.azure.as_ref().map(|azure| ("azure", azure.to_event_data())));
         members.extend(self.gcp.as_ref().map(|gcp| ("gcp", gcp.to_event_data())));
         Json::object(members)
     }
+}
+
+/// The longest that halves may stay opened under a customer's key-encryption key, in seconds.
+pub const MAX_DEK_CACHE_TTL: u16 = 300;
+
+/// So many seconds, where that is not too long.
+#[must_use]
+pub fn dek_cache_ttl(seconds: u64) -> Option<u16> {
+    u16::try_from(seconds).ok().filter(|seconds| *seconds <= MAX_DEK_CACHE_TTL)
 }
 
 /// What a change of settings asks of what rests on the old ones.

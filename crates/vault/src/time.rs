@@ -47,6 +47,12 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(u64::from(days) * 24 * 60 * 60 * 1000)).unwrap_or(self)
     }
 
+    /// This moment and so many seconds.
+    #[must_use]
+    pub const fn after_seconds(self, seconds: u16) -> Self {
+        Self(self.0.saturating_add(seconds as u64 * 1000))
+    }
+
     /// The next millisecond.
     #[must_use]
     pub const fn next(self) -> Self {

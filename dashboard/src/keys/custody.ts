@@ -28,8 +28,11 @@ export const CLOUDS = {
 export type Cloud = keyof typeof CLOUDS;
 export const CLOUD_NAMES = Object.keys(CLOUDS) as Cloud[];
 
-/** Which accounts are named, and whether Google's makes halves in HSMs; undefined where this token may not know. */
-export type NamedAccounts = (Record<Cloud, boolean> & { inHsms: boolean }) | undefined;
+/** Which accounts are named, whether Google's makes halves in HSMs, and for how many seconds what they wrap may stay opened; undefined where this token may not know. */
+export type NamedAccounts = (Record<Cloud, boolean> & { inHsms: boolean; keepsOpened: number }) | undefined;
+
+/** For how many seconds the vault keeps halves opened whose data key it wraps itself. */
+export const KEPT_BY_VAULT = 300;
 
 /** The three questions, with what can be answered. */
 export const AXES: readonly { axis: Axis; question: string; about: string; choices: readonly Choice[] }[] = [
@@ -39,9 +42,9 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
     about: "Halves that the vault keeps lie sealed under a data key. Whoever wraps that key can withhold it.",
     choices: [
       { value: "env", name: "This vault", sentence: "The vault's own key-encryption key. Nothing to set up, and nothing of yours to withdraw." },
-      { value: "aws-kms", name: "AWS KMS", sentence: "A key in your account opens the data key at every signature. Disable it, and signing stops." },
-      { value: "azure-kv", name: "Azure Key Vault", sentence: "An RSA key in your key vault opens the data key at every signature. Disable it, and signing stops." },
-      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project opens the data key at every signature. Disable its versions, and signing stops, as a rule within a minute." },
+      { value: "aws-kms", name: "AWS KMS", sentence: "A key in your account opens the data key. Disable it, and signing stops." },
+      { value: "azure-kv", name: "Azure Key Vault", sentence: "An RSA key in your key vault opens the data key. Disable it, and signing stops." },
+      { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key in your project opens the data key. Disable its versions, and signing stops, as a rule within a minute." },
     ],
   },
   {
@@ -49,7 +52,7 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
     question: "Who holds the classical half?",
     about: "Ed25519 or ECDSA P-256: what verifiers have trusted for years.",
     choices: [
-      { value: "postq-managed", name: "This vault", sentence: "Sealed under the data key, opened for each signature, and erased when the key ends." },
+      { value: "postq-managed", name: "This vault", sentence: "Sealed under the data key, opened to sign, and erased when the key ends." },
       { value: "aws-kms", name: "AWS KMS", sentence: "A key of its own in your account. It never leaves, and each signature stands in your CloudTrail." },
       { value: "azure-kv", name: "Azure Key Vault", sentence: "A P-256 key of its own in your key vault. It never leaves, and each signature stands in the key vault's log, where you have turned that on." },
       { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key of its own in your project. It never leaves, and each signature stands in your audit logs, where you have turned those of data access on." },
@@ -60,7 +63,7 @@ export const AXES: readonly { axis: Axis; question: string; about: string; choic
     question: "Who holds the ML-DSA half?",
     about: "FIPS 204: what holds when a quantum computer breaks the other half.",
     choices: [
-      { value: "postq-managed", name: "This vault", sentence: "Sealed under the data key, opened for each signature, and erased when the key ends." },
+      { value: "postq-managed", name: "This vault", sentence: "Sealed under the data key, opened to sign, and erased when the key ends." },
       { value: "aws-kms", name: "AWS KMS", sentence: "A key of its own in your account. It never leaves, and each signature stands in your CloudTrail." },
       { value: "gcp-kms", name: "Google Cloud KMS", sentence: "A key of its own in your project, held by Google's software. It never leaves, and each signature stands in your audit logs, where you have turned those of data access on." },
       { value: "aws-cloudhsm", name: "AWS CloudHSM", sentence: "A key in your own cluster.", not: "Awaits ML-DSA in CloudHSM." },
@@ -93,7 +96,13 @@ export function cloudOf(provider: string): Cloud | undefined {
 /** The accounts that settings name: none of them where nothing is set, which is null. */
 export function accountsOf(settings: VaultSettings | null | undefined): NamedAccounts {
   if (settings === undefined) return undefined;
-  return { aws: Boolean(settings?.aws), azure: Boolean(settings?.azure), gcp: Boolean(settings?.gcp), inHsms: settings?.gcp?.protectionLevel === "hsm" };
+  return {
+    aws: Boolean(settings?.aws),
+    azure: Boolean(settings?.azure),
+    gcp: Boolean(settings?.gcp),
+    inHsms: settings?.gcp?.protectionLevel === "hsm",
+    keepsOpened: settings?.dekCacheTtlSeconds ?? 0,
+  };
 }
 
 /** Whether the vault keeps neither half. */
@@ -118,17 +127,32 @@ export const TIERS: Record<0 | 1 | 2 | 3, string> = {
   3: "both halves are yours",
 };
 
-/** Who could sign without whom. */
-export function whoCouldSign(custody: Custody): string[] {
+/** For how many seconds the vault may keep halves opened: null where it keeps neither; undefined where it rests on settings that are not known. */
+export function keepsOpened(custody: Custody, accounts: NamedAccounts): number | null | undefined {
+  if (isSealless(custody)) return null;
+  if (custody.kekProvider === "env") return KEPT_BY_VAULT;
+  return custody.kekProvider === "" ? undefined : accounts?.keepsOpened;
+}
+
+/** The same in a few words; none where there is nothing to keep. */
+export function keptFor(seconds: number | null | undefined): string {
+  if (seconds === null) return "";
+  if (seconds === undefined) return "How long opened halves are kept rests on the settings";
+  return seconds === 0 ? "Opened anew for every signature" : `Opened halves are kept for up to ${seconds} s`;
+}
+
+/** Who could sign without whom, where what is opened may be kept for so many seconds. */
+export function whoCouldSign(custody: Custody, seconds: number | null | undefined): string[] {
   const wrapper = providerName(custody.kekProvider);
   const withheld = `Without a grant of ${wrapper}'s the data key stays shut, so the vault cannot sign without you; ${wrapper} never sees a half, so it cannot sign without the vault.`;
+  const meanwhile = seconds ? [`What was opened may sign for up to ${seconds} s without ${wrapper}: a grant that is withdrawn meanwhile bites after that.`] : [];
   switch (tierOf(custody)) {
     case undefined:
       return ["Both halves are sealed here: Tier 0 if the vault wraps their data key, Tier 1 if your own KMS does."];
     case 0:
       return ["Whoever has this vault's store and its key-encryption key could sign without you.", "Nobody else could: both halves are sealed."];
     case 1:
-      return [withheld, "Who copied the data key while it was open could go on: rotate after a doubt."];
+      return [withheld, ...meanwhile, "Who copied the data key while it was open could go on: rotate after a doubt."];
     case 2: {
       const [mine, theirs, holder] =
         custody.keyProvider === "postq-managed"
@@ -138,7 +162,7 @@ export function whoCouldSign(custody: Custody): string[] {
         `The vault alone could not sign: the ${theirs} half is held by ${providerName(holder)}.`,
         `${providerName(holder)} alone could not either: the ${mine} half is sealed here.`,
       ];
-      return custody.kekProvider === "env" || custody.kekProvider === "" ? lines : [...lines, `The ${mine} half opens only while ${wrapper} unwraps its data key.`];
+      return custody.kekProvider === "env" || custody.kekProvider === "" ? lines : [...lines, `The ${mine} half opens only while ${wrapper} unwraps its data key.`, ...meanwhile];
     }
     case 3: {
       const holders = [...new Set([custody.keyProvider, custody.pqProvider])];

@@ -8,7 +8,7 @@ import { session } from "../session.svelte.ts";
 import { type Cloud, CLOUD_NAMES, cloudOf, providerName } from "../keys/custody.ts";
 import { awsEntered, awsRequest } from "./aws.ts";
 import { azureEntered, azureRequest } from "./azure.ts";
-import { isEntered, isSame, Wrong, wrongOf } from "./entered.ts";
+import { isEntered, isSame, secondsOf, Wrong, wrongOf } from "./entered.ts";
 import { gcpEntered, gcpRequest } from "./gcp.ts";
 
 export class Accounts {
@@ -17,6 +17,8 @@ export class Accounts {
   azure = $state(azureEntered(null));
   gcp = $state(gcpEntered(null));
   preferred = $state<KekProvider>("env");
+  /** For how many seconds halves may stay opened whose data key a cloud wraps; null where no number is entered. */
+  dekCacheTtlSeconds = $state<number | null>(0);
   /** The account that is asked to be forgotten. */
   leaving = $state<Cloud>();
   busy = $state<"test" | "save" | "leave">();
@@ -81,6 +83,7 @@ export class Accounts {
       const rest: PutSettingsRequest = {
         ...Object.fromEntries(others.map((other) => [other, stored.value?.[other]])),
         defaultKekProvider: cloudOf(preferred) === cloud ? "env" : preferred,
+        dekCacheTtlSeconds: stored.value?.dekCacheTtlSeconds ?? 0,
       };
       if (others.length > 0) await session.vault.vault.settings.put(rest);
       else await session.vault.vault.settings.clear();
@@ -100,7 +103,7 @@ export class Accounts {
     };
     const wraps = cloudOf(this.preferred);
     if (wraps && !this.names(wraps)) throw new Wrong("preferred", `${providerName(this.preferred)} wraps only where its account is named.`);
-    return { defaultKekProvider: this.preferred, ...accounts };
+    return { defaultKekProvider: this.preferred, dekCacheTtlSeconds: secondsOf("dek-cache-ttl-seconds", this.dekCacheTtlSeconds), ...accounts };
   }
 
   /** An account that somebody else named since would be left out, and so be forgotten. */
@@ -114,18 +117,20 @@ export class Accounts {
     this.azure = azureEntered(stored?.azure);
     this.gcp = gcpEntered(stored?.gcp);
     this.preferred = stored?.defaultKekProvider ?? "env";
+    this.dekCacheTtlSeconds = stored?.dekCacheTtlSeconds ?? 0;
     this.#read = stored;
   }
 
-  /** Fills in what is stored now, but for accounts of which something else was entered since it was read: these are kept. */
+  /** Fills in what is stored now, but for what something else was entered of since it was read: that is kept. */
   #follow(stored: VaultSettings | null): void {
-    const { aws, azure, gcp, preferred } = this;
+    const { aws, azure, gcp, preferred, dekCacheTtlSeconds } = this;
     const read = this.#read;
     this.#fill(stored);
     if (!isSame(aws, awsEntered(read?.aws))) this.aws = aws;
     if (!isSame(azure, azureEntered(read?.azure))) this.azure = azure;
     if (!isSame(gcp, gcpEntered(read?.gcp))) this.gcp = gcp;
     if (preferred !== (read?.defaultKekProvider ?? "env")) this.preferred = preferred;
+    if (dekCacheTtlSeconds !== (read?.dekCacheTtlSeconds ?? 0)) this.dekCacheTtlSeconds = dekCacheTtlSeconds;
   }
 
   /** Lets go of what is entered of one account, as of one that was never stored. */

@@ -40,4 +40,16 @@ export function fitting(field: string, entered: string, pattern: RegExp, sentenc
   return text;
 }
 
+/**
+ * How long halves may stay opened, if it looks as it must.
+ * @throws {Wrong}
+ */
+export function secondsOf(field: string, entered: number | null): number {
+  if (entered === null || !Number.isInteger(entered) || entered < 0 || entered > MAX_SECONDS) throw new Wrong(field, `It is a whole number of seconds, from 0 to ${MAX_SECONDS}.`);
+  return entered;
+}
+
+/** As long as the vault allows. */
+export const MAX_SECONDS = 300;
+
 const CHOSEN = ["auth", "protectionLevel"];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, header, request::Parts},
 };
@@ -123,7 +123,9 @@ const MAX_IDEMPOTENCY_KEY: usize = 255;
 /// Reads a body of at most [`MAX_BODY`] bytes. What is over is read and thrown away before the refusal, because a client
 /// that is cut off while it sends never reads what it is told.
 async fn read(mut body: Body) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
+    // As long as it says it is, so that it is not moved while it grows.
+    let announced = usize::try_from(HttpBody::size_hint(&body).lower()).unwrap_or(MAX_BODY);
+    let mut bytes = Vec::with_capacity(announced.min(MAX_BODY));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Error::invalid("body", "it ended before it was complete"))?;
         let Ok(data) = frame.into_data() else { continue };

@@ -104,6 +104,7 @@ fn get(id: &str, public_key: bool, pem: bool, vault: &Vault, output: Output) -> 
         "algorithm",
         "fingerprint",
         "tier",
+        "dekCacheTtlSeconds",
         "kekProvider",
         "kekKeyId",
         "keyProvider",

@@ -46,6 +46,7 @@ fn show(settings: &Value, output: Output) -> anyhow::Result<Outcome> {
     let (aws, azure, gcp) = (&settings["aws"], &settings["azure"], &settings["gcp"]);
     let mut facts = vec![
         ("default KEK", shown(&settings["defaultKekProvider"])),
+        ("kept opened, s", shown(&settings["dekCacheTtlSeconds"])),
         ("AWS key", shown(&aws["keyArn"])),
         ("AWS role", shown(&aws["roleArn"])),
         ("external id", shown(&aws["externalId"])),
@@ -106,6 +107,9 @@ fn body(accounts: &Accounts) -> anyhow::Result<Value> {
     let mut body = json!({});
     if let Some(provider) = &accounts.default_kek_provider {
         body["defaultKekProvider"] = json!(provider);
+    }
+    if let Some(seconds) = accounts.dek_cache_ttl_seconds {
+        body["dekCacheTtlSeconds"] = json!(seconds);
     }
     if let Some(key) = &accounts.aws_key_arn {
         body["aws"] = json!({"keyArn": key});

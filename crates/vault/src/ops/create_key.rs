@@ -144,7 +144,8 @@ pub async fn create_key(
     let (key, sealed) = key_material::generate(&accounts, blueprint).await?;
     let store = async {
         let events = [scene.key_created(&key)?].into_iter().chain(violated).collect();
-        let answer = KeyWithPublicKey::from(key.clone());
+        let mut answer = KeyWithPublicKey::from(key.clone());
+        answer.key.dek_cache_ttl_seconds = accounts.cache_ttl(&key).await?;
         let reply = idempotency::reply(lease.as_ref(), &answer, None)?;
         ports.writes.create(&key, &sealed, Record { events, reply }).await?;
         Ok(answer)

@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use crate::{
     Error,
     caller::Caller,
+    custody::DEK_CACHE_TTL_OF_ENV,
     providers::{KekProvider, KeyProvider, PqProvider, Tier},
-    store::{KeyRecord, KeyStatus, Keys, Usage},
+    store::{KeyRecord, KeyStatus, Keys, Settings, Usage},
 };
 
 /// What showing a key touches.
@@ -21,6 +22,8 @@ pub struct Ports {
     pub keys: Arc<dyn Keys>,
     /// When they last signed is read.
     pub usage: Arc<dyn Usage>,
+    /// How long halves may stay opened is read, where a cloud wraps a data key.
+    pub settings: Arc<dyn Settings>,
 }
 
 /// A key as the API shows it.
@@ -50,6 +53,9 @@ pub struct Key {
     pub pq_key_id: Option<String>,
     /// How little of the key is in the vault's hands, 0 to 3.
     pub tier: Tier,
+    /// For how many seconds a process may keep the halves opened that the vault keeps: 300 where it wraps their data key itself, else as
+    /// the settings say; null where it keeps neither half.
+    pub dek_cache_ttl_seconds: Option<u16>,
     /// SHA-256 over `pq || classical`, lower-case hex.
     pub fingerprint: String,
     /// The key that it follows.
@@ -114,8 +120,27 @@ pub enum AlgorithmName {
 /// [`Error::NotFound`] for an unknown, foreign or malformed id alike.
 pub async fn get_key(ports: &Ports, caller: &Caller, id: &str) -> Result<KeyWithPublicKey, Error> {
     let mut key = KeyWithPublicKey::from(super::find_user_key(ports.keys.as_ref(), caller, id).await?);
+    add_cache_ttl(ports.settings.as_ref(), caller, std::iter::once(&mut key.key)).await?;
     add_last_used(ports.usage.as_ref(), caller, std::iter::once(&mut key.key)).await?;
     Ok(key)
+}
+
+/// How long halves may stay opened is the organisation's to say, where its clouds wrap their data keys.
+pub(super) async fn add_cache_ttl<'a>(
+    settings: &dyn Settings,
+    caller: &Caller,
+    keys: impl Iterator<Item = &'a mut Key> + Send,
+) -> Result<(), Error> {
+    let wrapped: Vec<&mut Key> =
+        keys.filter(|key| key.kek_provider.is_some_and(|kek| kek.cloud().is_some())).collect();
+    if wrapped.is_empty() {
+        return Ok(());
+    }
+    let ttl = settings.settings(&caller.org).await?.map_or(0, |settings| settings.dek_cache_ttl);
+    for key in wrapped {
+        key.dek_cache_ttl_seconds = Some(ttl);
+    }
+    Ok(())
 }
 
 /// When keys last signed stands in rows of its own, because signing never writes the key's.
@@ -141,6 +166,11 @@ impl From<KeyRecord> for Key {
         Self {
             rotates_at: record.rotates_at().map(|at| at.to_string()),
             tier: record.tier,
+            dek_cache_ttl_seconds: match record.kek.as_ref().map(|kek| kek.provider.cloud()) {
+                Some(None) => Some(DEK_CACHE_TTL_OF_ENV),
+                Some(Some(_)) => Some(0),
+                None => None,
+            },
             fingerprint: hex::encode(record.public_key.fingerprint()),
             algorithm: record.public_key.algorithm(),
             id: record.id.to_string(),

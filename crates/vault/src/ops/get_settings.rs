@@ -29,6 +29,9 @@ pub struct Ports {
 pub struct Response {
     /// Who wraps the data keys of keys that do not say.
     pub default_kek_provider: KekProvider,
+    /// For how many seconds a process may keep a key's halves opened whose data key a cloud wraps, 0 to 300. At 0 every signature asks the
+    /// cloud.
+    pub dek_cache_ttl_seconds: u16,
     /// The AWS account; null where there is none.
     pub aws: Option<AwsSettings>,
     /// The Azure account; null where there is none.
@@ -132,6 +135,7 @@ impl From<SettingsRecord> for Response {
         });
         Self {
             default_kek_provider: settings.default_kek,
+            dek_cache_ttl_seconds: settings.dek_cache_ttl,
             aws,
             azure,
             gcp,

@@ -13,7 +13,7 @@ use crate::{
     id::KeyId,
     input,
     providers::Tier,
-    store::{KeyFilter, KeyStatus, Keys, Usage},
+    store::{KeyFilter, KeyStatus, Keys, Settings, Usage},
 };
 
 /// What listing keys touches.
@@ -23,6 +23,8 @@ pub struct Ports {
     pub keys: Arc<dyn Keys>,
     /// When they last signed is read.
     pub usage: Arc<dyn Usage>,
+    /// How long halves may stay opened is read, where a cloud wraps a data key.
+    pub settings: Arc<dyn Settings>,
 }
 
 /// Which keys to list.
@@ -88,6 +90,7 @@ pub async fn list_keys(ports: &Ports, caller: &Caller, request: Request) -> Resu
     records.truncate(limit);
     let next_cursor = records.last().filter(|_| more).map(|last| last.id.to_string());
     let mut keys: Vec<Key> = records.into_iter().map(Key::from).collect();
+    get_key::add_cache_ttl(ports.settings.as_ref(), caller, keys.iter_mut()).await?;
     get_key::add_last_used(ports.usage.as_ref(), caller, keys.iter_mut()).await?;
     Ok(Response { keys, limit, next_cursor })
 }

@@ -16,7 +16,7 @@ use crate::{
     events::Scene,
     key_material,
     providers::KekProvider,
-    settings::SettingsRecord,
+    settings::{MAX_DEK_CACHE_TTL, SettingsRecord, dek_cache_ttl},
     store::{
         KeyFilter, KeyRecord, KeyStatus, Keys, Orgs, ProviderSecrets, Record, Saving, Settings,
         SettingsWrites,
@@ -50,6 +50,10 @@ pub struct Request {
     /// Who wraps the data keys of keys that do not say; `env` if left out. `kekProvider` is an older name for it.
     #[serde(alias = "kekProvider")]
     pub default_kek_provider: Option<KekProvider>,
+    /// For how many seconds a process may keep a key's halves opened whose data key a cloud wraps, 0 to 300; 0 if left out: every
+    /// signature asks the cloud, so that a grant that is withdrawn ends the next one.
+    #[schema(minimum = 0, maximum = 300)]
+    pub dek_cache_ttl_seconds: Option<u16>,
     /// The AWS account.
     pub aws: Option<AwsRequest>,
     /// The Azure account.
@@ -111,6 +115,10 @@ pub(super) async fn to_be(ports: &Ports, caller: &Caller, request: Request) -> R
     for (cloud, _) in asked.into_iter().filter(|(_, asked)| *asked) {
         ports.custody.cloud(cloud)?;
     }
+    let dek_cache_ttl =
+        dek_cache_ttl(request.dek_cache_ttl_seconds.unwrap_or_default().into()).ok_or_else(|| {
+            Error::invalid("dekCacheTtlSeconds", format_args!("it is 0 to {MAX_DEK_CACHE_TTL} seconds"))
+        })?;
     let org = ports.orgs.org(&caller.org).await?.ok_or(Error::Unauthenticated)?;
     let aws = request.aws.map(|aws| aws.check(&org.external_id)).transpose()?;
     let azure = request.azure.map(|azure| azure.check(&org.external_id)).transpose()?;
@@ -125,6 +133,7 @@ pub(super) async fn to_be(ports: &Ports, caller: &Caller, request: Request) -> R
         external_id: org.external_id,
         deployment: ports.settings.deployment().await?,
         default_kek: request.default_kek_provider.unwrap_or(KekProvider::Env),
+        dek_cache_ttl,
         aws,
         azure,
         gcp,
@@ -251,8 +260,12 @@ const SHARED_IDENTITY: &str = "name a role: this vault is declared to serve a si
 impl Request {
     /// Whether it says nothing at all.
     pub(super) const fn is_empty(&self) -> bool {
-        let Self { default_kek_provider, aws, azure, gcp } = self;
-        default_kek_provider.is_none() && aws.is_none() && azure.is_none() && gcp.is_none()
+        let Self { default_kek_provider, dek_cache_ttl_seconds, aws, azure, gcp } = self;
+        default_kek_provider.is_none()
+            && dek_cache_ttl_seconds.is_none()
+            && aws.is_none()
+            && azure.is_none()
+            && gcp.is_none()
     }
 }
 

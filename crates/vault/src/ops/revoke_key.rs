@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     Error, Timestamp,
     caller::Caller,
+    custody::OpenedKeys,
     events::Scene,
     store::{KeyWrites, Keys, Record, Tombstone},
 };
@@ -19,6 +20,8 @@ pub struct Ports {
     pub keys: Arc<dyn Keys>,
     /// The tombstone is written; sealed halves, wrapped data key and tag are deleted.
     pub writes: Arc<dyn KeyWrites>,
+    /// What this process has opened of it is let go of.
+    pub opened: Arc<OpenedKeys>,
 }
 
 /// That a key is revoked.
@@ -48,5 +51,6 @@ pub async fn revoke_key(ports: &Ports, caller: &Caller, id: &str) -> Result<Resp
     let scene = Scene { org: &caller.org, actor: caller.token.as_str(), now };
     let record = Record::from(scene.key_revoked(&tombstone)?);
     let revoked_at = ports.writes.revoke(&tombstone, record).await?;
+    ports.opened.forget(&tombstone.org, &tombstone.key);
     Ok(Response { id: tombstone.key.to_string(), revoked_at: revoked_at.to_string() })
 }

@@ -120,21 +120,26 @@ pub(super) async fn rotate(
         Ok(prepared) => prepared,
         Err(error) => return Err(super::why_not(ports.keys.as_ref(), key, error).await),
     };
-    let answer = KeyWithPublicKey::from(rotation.successor.clone());
     let store = async {
+        let mut answer = KeyWithPublicKey::from(rotation.successor.clone());
+        answer.key.dek_cache_ttl_seconds = accounts.cache_ttl(&rotation.successor).await?;
         let reply = idempotency::reply(lease, &answer, None)?;
         let events = [rotated].into_iter().chain(violated).collect();
-        Ok::<_, Error>(ports.writes.supersede(&rotation, Record { events, reply }).await?)
+        Ok::<_, Error>((ports.writes.supersede(&rotation, Record { events, reply }).await?, answer))
     };
     let stored = store.await;
-    if !matches!(stored, Ok(Change::Done)) {
+    if !matches!(stored, Ok((Change::Done, _))) {
         // Where it was stored nevertheless, its intent is gone, and there is nothing to take back.
         key_material::discard(&accounts, &rotation.successor).await;
+        ports.custody.opened.forget(&rotation.successor.org, &rotation.successor.id);
     }
     match stored? {
-        Change::Done => Ok(answer),
+        (Change::Done, answer) => {
+            ports.custody.opened.forget(&key.org, &key.id);
+            Ok(answer)
+        }
         // Somebody was first: what became of the key says which refusal it is.
-        Change::NotActive => {
+        (Change::NotActive, _) => {
             let now = ports.keys.key(&key.org, &key.id).await?.ok_or(Error::NotFound { what: "key" })?;
             super::refuse_inactive(&now)?;
             Err(Error::ledger("the change that a rotation lost to"))

@@ -64,8 +64,12 @@ pub async fn rotate_ledger_key(ports: &Ports, org: &OrgId) -> Result<Response, E
     let next = &rotation.successor;
     let fingerprint = hex::encode(next.public_key.fingerprint());
     match ports.writes.supersede(&rotation, Record::from(event)).await? {
-        Change::Done => Ok(Response { predecessor: key.id, successor: next.id.clone(), fingerprint }),
+        Change::Done => {
+            ports.custody.opened.forget(org, &key.id);
+            Ok(Response { predecessor: key.id, successor: next.id.clone(), fingerprint })
+        }
         Change::NotActive => {
+            ports.custody.opened.forget(org, &next.id);
             let record = ports.orgs.org(org).await?.ok_or_else(unknown)?;
             Err(Error::KeySuperseded { key: key.id, successor: record.ledger_key })
         }

@@ -146,6 +146,7 @@ pub async fn sign(
     let input = SigningInput::user(algorithm, &context, &prehash).map_err(|_| Error::ReservedContext)?;
 
     if let Err(refusal) = super::refuse_inactive(&key) {
+        ports.custody.opened.forget(&key.org, &key.id);
         return Err(written_down(ports, scene, refusal).await);
     }
     let judged = Judged::of(MatchOperation::Sign, &key);
@@ -155,6 +156,10 @@ pub async fn sign(
         Ok(signature) => signature.to_bytes(),
         Err(error) => {
             let refusal = super::why_not(ports.keys.as_ref(), &key, error).await;
+            let ended = matches!(refusal, Error::KeyRevoked { .. } | Error::KeySuperseded { .. });
+            if ended || matches!(refusal, Error::KeyIntegrity { .. }) {
+                ports.custody.opened.forget(&key.org, &key.id);
+            }
             return Err(written_down(ports, scene, refusal).await);
         }
     };
@@ -187,8 +192,11 @@ pub async fn sign(
     };
     let reply = idempotency::reply(lease.as_ref(), &answer, Some(&key.id))?;
     let record = Record { events: [event].into_iter().chain(violated).collect(), reply };
-    commit(ports, scene, &issued, record, lease.as_ref().map(|lease| &lease.slot)).await?;
-    Ok(answer)
+    let committed = commit(ports, scene, &issued, record, lease.as_ref().map(|lease| &lease.slot)).await;
+    if let Err(Error::KeyRevoked { .. }) = &committed {
+        ports.custody.opened.forget(&key.org, &key.id);
+    }
+    committed.map(|()| answer)
 }
 
 /// Whether a kept answer may leave once more. A replay is a sign call: it is held against the policies of this moment; then it is
