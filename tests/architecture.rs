@@ -130,7 +130,7 @@ fn dependencies_go_only_downward() {
 }
 
 #[test]
-fn formats_know_no_io_no_async_no_randomness() {
+fn formats_know_no_io_no_async_and_only_engines_draw_random_numbers() {
     for target in [WASM, NATIVE] {
         for format in ["canonical-json", "composite", "ledger", "verifier-wasm"] {
             let linked = linked(format, target);

@@ -1,4 +1,5 @@
-//! The engine that verifies ML-DSA beside the one that signs: valid or broken, they say the same.
+//! ML-DSA as `composite` verifies it, by whichever engine it was built with, beside the crate `ml-dsa`: valid or broken, they say
+//! the same.
 
 use composite::{MlDsaSet, halves::verify_ml_dsa};
 use ml_dsa::{

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use vault::{custody::Custody, store::Tokens, token::TokenHash};
 
 /// Opens the connection to the tables by looking up a token that nobody has, and, beside it, the key-encryption key where the
-/// operation signs, or seals what will.
+/// operation signs, or seals what will; then it has the engine sign and verify, which seeds its random numbers.
 pub(crate) async fn warm_up(tokens: &dyn Tokens, custody: Option<&Custody>) {
     let table = async {
         if let Err(error) = tokens.token(&TokenHash([0; 32])).await {

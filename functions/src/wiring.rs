@@ -395,7 +395,7 @@ async fn locked<P: Clone + Send + Sync + 'static>(
     finish(operation.router(store, ports))
 }
 
-/// The same for an operation that opens what is sealed.
+/// The same for an operation that signs, or seals what will.
 async fn locked_with_key<P: Clone + Send + Sync + 'static>(
     operation: &Operation<P>,
     store: Arc<dyn Store>,

@@ -110,7 +110,8 @@ fn cloud_tests(sh: &Shell, description: &Path, rounds: &str) -> anyhow::Result<(
 const BENCHES: [&str; 8] =
     ["--bench", "ledger", "--bench", "server", "--bench", "aws", "--bench", "cold_start"];
 
-/// What cargo checks, builds and tests: the same packages each time, and so the same features, so that each crate is built once.
+/// What cargo checks, builds and tests: the same packages each time, and so the same features, so that each crate is
+/// built once, but for the stage "portable engines", which leaves AWS-LC out.
 const EVERYTHING: [&str; 2] = ["--locked", "--workspace"];
 
 /// The suites that hold the engines: vectors, differences between engines, broken bits, forgeries, faults. All are in one process.

@@ -1,7 +1,7 @@
 //! What computes the primitives: AWS-LC where the feature `aws-lc` is on and the target is not wasm32, else portable Rust. It is
 //! chosen when this is built, never when it runs.
 //!
-//! Both engines have the same three modules, a half each, with the same functions. What must hold whichever computes (strict
+//! Both engines have the same three modules, a primitive each, with the same functions. What must hold whichever computes (strict
 //! encodings, low s) stands one floor up, in `ed25519` and `ecdsa_p256`. Tests have both engines, and hold them against each other.
 
 #[cfg(all(feature = "aws-lc", not(target_arch = "wasm32")))]

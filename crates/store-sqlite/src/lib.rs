@@ -2,8 +2,8 @@
 //!
 //! In scope: every port of [`vault::store`], and the file's schema and its migrations. Out of scope: what any of it means.
 //!
-//! One connection writes, behind a lock, so a transaction never meets another; a few read, and each read sees every commit
-//! that came before it. Both run off the async threads.
+//! One thread has the connection that writes, and commits together what waits for it; others read, and each read sees every commit
+//! that came before it. What is looked up by a key is read on the thread that asks; what may read many rows runs off the async threads.
 
 mod clouds;
 #[cfg(test)]

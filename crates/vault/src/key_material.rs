@@ -291,7 +291,7 @@ pub(crate) async fn would_sign(
     try_join3(classical, pq, open_seals(accounts, seals, record)).await.map(drop)
 }
 
-/// The halves that the vault keeps, opened now or, where the key's tier allows it, shortly before. The record was checked.
+/// The halves that the vault keeps, opened now or, where it may still be kept, shortly before. The record was checked.
 async fn opened(
     accounts: &Accounts<'_>,
     seals: &dyn SealedHalves,

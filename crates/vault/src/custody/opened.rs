@@ -1,4 +1,4 @@
-//! Halves whose seals were opened, expanded to sign with, and kept for the next signature for as long as the key's tier allows.
+//! Halves whose seals were opened, expanded to sign with, and kept for the next signature for as long as who wraps their data key allows.
 //!
 //! What is kept saves opening and expanding, never a look: a key's row, with its status and its tag, is read for every signature
 //! before anything is taken from here.

@@ -16,7 +16,7 @@ pub(crate) struct Key(EcdsaKeyPair);
 impl Key {
     pub(crate) fn from_secret(secret: &[u8; 32]) -> Result<Self, Error> {
         let invalid = |_| Error::InvalidSecret("P-256");
-        // A pair is made of both parts, and nothing else of this crate derives the one from the other.
+        // A pair is made of both parts, and nothing else of `aws-lc-rs` derives the one from the other.
         let scalar = agreement::PrivateKey::from_private_key(&ECDH_P256, secret).map_err(invalid)?;
         let point = scalar.compute_public_key().map_err(|_| Error::InvalidSecret("P-256"))?;
         EcdsaKeyPair::from_private_key_and_public_key(
