@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     custody::{
-        ClassicalSigner, CloudName, Custody, CustodyError, DEK_CACHE_TTL_OF_ENV, Entered, KeyEncryption,
-        OpenedKeys, PqSigner, ProviderSecret, RootKek, SealedSecret,
+        ClassicalSigner, CloudName, Custody, CustodyError, Entered, KeyEncryption, OpenedKeys, PqSigner,
+        ProviderSecret, RootKek, SealedSecret,
     },
     id::{KeyId, OrgId},
     providers::{KekProvider, KeyProvider, PqProvider},
-    settings::SettingsRecord,
+    settings::{SettingsRecord, keeps_opened},
     store::{Intent, Intents, KeyRecord, Leftover, ProviderSecrets, Settings},
 };
 
@@ -76,11 +76,11 @@ impl<'a> Accounts<'a> {
 
     /// How long halves whose data key a provider wrapped may be kept opened, in seconds.
     pub(crate) async fn keeps_opened(&self, kek: KekProvider) -> Result<u16, Error> {
-        if kek.cloud().is_none() {
-            return Ok(DEK_CACHE_TTL_OF_ENV);
-        }
-        // Unless the organisation says otherwise, a grant that is withdrawn ends the next signature.
-        Ok(self.settings().await?.map_or(0, |settings| settings.dek_cache_ttl))
+        let settings = match kek.cloud() {
+            Some(_) => self.settings().await?,
+            None => None,
+        };
+        Ok(keeps_opened(kek, settings.as_deref()))
     }
 
     /// The same as a key shows it; `None` where the vault keeps neither half.

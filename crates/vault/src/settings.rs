@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Timestamp,
-    custody::{CloudName, DeploymentId},
+    custody::{CloudName, DEK_CACHE_TTL_OF_ENV, DeploymentId},
     id::OrgId,
     providers::KekProvider,
 };
@@ -124,6 +124,15 @@ impl SettingsRecord {
 
 /// The longest that halves may stay opened under a customer's key-encryption key, in seconds.
 pub const MAX_DEK_CACHE_TTL: u16 = 300;
+
+/// For how many seconds halves may stay opened whose data key a provider wraps. Unless the organisation says otherwise, a grant of
+/// its cloud's that is withdrawn ends the next signature.
+pub(crate) fn keeps_opened(kek: KekProvider, settings: Option<&SettingsRecord>) -> u16 {
+    match kek.cloud() {
+        None => DEK_CACHE_TTL_OF_ENV,
+        Some(_) => settings.map_or(0, |settings| settings.dek_cache_ttl),
+    }
+}
 
 /// So many seconds, where that is not too long.
 #[must_use]

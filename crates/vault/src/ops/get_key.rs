@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use crate::{
     Error,
     caller::Caller,
-    custody::DEK_CACHE_TTL_OF_ENV,
     providers::{KekProvider, KeyProvider, PqProvider, Tier},
+    settings::keeps_opened,
     store::{KeyRecord, KeyStatus, Keys, Settings, Usage},
 };
 
@@ -131,14 +131,14 @@ pub(super) async fn add_cache_ttl<'a>(
     caller: &Caller,
     keys: impl Iterator<Item = &'a mut Key> + Send,
 ) -> Result<(), Error> {
-    let wrapped: Vec<&mut Key> =
-        keys.filter(|key| key.kek_provider.is_some_and(|kek| kek.cloud().is_some())).collect();
-    if wrapped.is_empty() {
-        return Ok(());
-    }
-    let ttl = settings.settings(&caller.org).await?.map_or(0, |settings| settings.dek_cache_ttl);
-    for key in wrapped {
-        key.dek_cache_ttl_seconds = Some(ttl);
+    let keys: Vec<&mut Key> = keys.collect();
+    let by_a_cloud = |key: &&mut Key| key.kek_provider.is_some_and(|kek| kek.cloud().is_some());
+    let settings = match keys.iter().any(by_a_cloud) {
+        true => settings.settings(&caller.org).await?,
+        false => None,
+    };
+    for key in keys {
+        key.dek_cache_ttl_seconds = key.kek_provider.map(|kek| keeps_opened(kek, settings.as_ref()));
     }
     Ok(())
 }
@@ -166,11 +166,8 @@ impl From<KeyRecord> for Key {
         Self {
             rotates_at: record.rotates_at().map(|at| at.to_string()),
             tier: record.tier,
-            dek_cache_ttl_seconds: match record.kek.as_ref().map(|kek| kek.provider.cloud()) {
-                Some(None) => Some(DEK_CACHE_TTL_OF_ENV),
-                Some(Some(_)) => Some(0),
-                None => None,
-            },
+            // It is the settings' to say: whoever shows the key fills it in.
+            dek_cache_ttl_seconds: None,
             fingerprint: hex::encode(record.public_key.fingerprint()),
             algorithm: record.public_key.algorithm(),
             id: record.id.to_string(),
