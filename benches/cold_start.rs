@@ -29,6 +29,13 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
 
 use crate::{
     in_process::Vault,
@@ -89,39 +96,131 @@ async fn main() {
     sizes(&vault, &request, &|| built("sign")).await;
 }
 
-/// `sign` at a processor's share of each size: its first request and `WARM` more. What a call costs is its time, in whole
-/// milliseconds, times its memory.
+/// `sign` at a processor's share of each size, with DynamoDB at hand and with a way to it: in each of `TURNS`, a process of each size, its
+/// first request and `WARM` more. What a call costs is its time, in whole milliseconds, times its memory.
 async fn sizes(vault: &Vault, request: &Value, program: &dyn Fn() -> Command) {
+    const SIZES: [u32; 6] = [128, 256, 512, 768, 1024, 1769];
+    let mut at_hand: [Asked; 6] = Default::default();
+    let mut away: [Asked; 6] = Default::default();
+    let variables = vault.variables();
+    let far = far(&variables).await;
+    for _ in 0..TURNS {
+        for ((size, at_hand), away) in SIZES.iter().zip(&mut at_hand).zip(&mut away) {
+            at_hand.ask(*size, vault, request, program(), &variables).await;
+            away.ask(*size, vault, request, program(), &far).await;
+        }
+    }
     println!(
-        "\n| MiB | of a processor | first answer, ms | answer, ms: median, 99th of 100 | GB-seconds a million answers |\n|---|---|---|---|---|"
+        "\n| MiB | of a processor | first answer, ms | answer, ms: median, 99th of 100 | GB-seconds a million answers | {:.1} ms more a call: first answer, ms | answer | GB-seconds |\n|---|---|---|---|---|---|---|---|",
+        millis(there_and_back(&far).await) - millis(there_and_back(&variables).await)
     );
-    for size in [128_u32, 256, 512, 1024, 1769] {
-        let mut lambda = Lambda::spawn(program(), "sign", &vault.variables()).await;
+    for ((size, at_hand), away) in SIZES.iter().zip(at_hand).zip(away) {
+        println!(
+            "| {size} | {:.2} | {} | {} |",
+            f64::from(*size) / FULL,
+            at_hand.row(*size),
+            away.row(*size)
+        );
+    }
+}
+
+/// How long the answers of one size took.
+#[derive(Default)]
+struct Asked {
+    first: Vec<Duration>,
+    warm: Vec<Duration>,
+}
+
+impl Asked {
+    async fn ask(
+        &mut self,
+        size: u32,
+        vault: &Vault,
+        request: &Value,
+        program: Command,
+        variables: &[(&str, String)],
+    ) {
+        let mut lambda = Lambda::spawn(program, "sign", variables).await;
         lambda.polls().await;
         // Lambda gives all of a processor to what comes before the first request.
         let share = Share::of(size, lambda.process.id());
-        let mut times = Vec::new();
-        for _ in 0..=WARM {
+        for number in 0..=WARM {
             let asked = Instant::now();
             let event = event("POST", "/v1/sign", &vault.token, Some(request));
             let answer = lambda.invoke(event).await.unwrap();
+            let times = if number == 0 { &mut self.first } else { &mut self.warm };
             times.push(asked.elapsed());
             assert_eq!(answer["statusCode"], 200, "{answer}");
         }
         drop(lambda);
         drop(share);
-        let first = times.remove(0);
-        let billed: f64 = times.iter().map(|time| millis(*time).ceil()).sum();
-        let cost =
-            billed / f64::from(u32::try_from(times.len()).unwrap()) * f64::from(size) / 1024.0 * 1000.0;
-        times.sort_unstable();
-        println!(
-            "| {size} | {:.2} | {:.1} | {:.1}, {:.1} | {cost:.0} |",
-            f64::from(size) / FULL,
-            millis(first),
-            millis(times[WARM / 2]),
-            millis(times[WARM * 99 / 100]),
-        );
+    }
+
+    fn row(mut self, size: u32) -> String {
+        self.first.sort_unstable();
+        self.warm.sort_unstable();
+        let (first, warm) = (self.first, self.warm);
+        let billed: f64 = warm.iter().map(|time| millis(*time).ceil()).sum();
+        let answers = f64::from(u32::try_from(warm.len()).unwrap());
+        let cost = billed / answers * f64::from(size) / 1024.0 * 1000.0;
+        format!(
+            "{:.1} | {:.1}, {:.1} | {cost:.0}",
+            millis(first[first.len() / 2]),
+            millis(warm[warm.len() / 2]),
+            millis(warm[warm.len() * 99 / 100]),
+        )
+    }
+}
+
+/// How long a request takes that DynamoDB has nothing to do for.
+async fn there_and_back(variables: &[(&str, String)]) -> Duration {
+    let endpoint = variables.iter().find(|(name, _)| *name == "AWS_ENDPOINT_URL").unwrap();
+    let host = endpoint.1.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(host).await.unwrap();
+    connection.set_nodelay(true).unwrap();
+    let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    let mut times = Vec::new();
+    for _ in 0..=WARM {
+        let asked = Instant::now();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        assert_ne!(connection.read(&mut [0; 65_536]).await.unwrap(), 0, "it answers");
+        times.push(asked.elapsed());
+    }
+    times.sort_unstable();
+    times[WARM / 2]
+}
+
+/// The same variables, with a way of `WAY` there and back between the function and what it asks.
+async fn far(variables: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+    let mut variables = variables.to_vec();
+    let (_, endpoint) = variables.iter_mut().find(|(name, _)| *name == "AWS_ENDPOINT_URL").unwrap();
+    let there = endpoint.strip_prefix("http://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    *endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (near, _) = listener.accept().await.unwrap();
+            let far = TcpStream::connect(&there).await.unwrap();
+            for end in [&near, &far] {
+                end.set_nodelay(true).unwrap();
+            }
+            let (near_read, near_write) = near.into_split();
+            let (far_read, far_write) = far.into_split();
+            tokio::spawn(carry(near_read, far_write));
+            tokio::spawn(carry(far_read, near_write));
+        }
+    });
+    variables
+}
+
+/// Carries what comes from one end to the other, half of `WAY` late, until one of them is gone.
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    let mut bytes = vec![0; 65_536];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        tokio::time::sleep(WAY / 2).await;
+        if to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -159,7 +258,12 @@ const FULL: f64 = 1769.0;
 /// In what steps a share is given, in microseconds.
 const PERIOD: u32 = 20_000;
 
-const WARM: usize = 300;
+/// About what the way to DynamoDB in a region takes, there and back. Timers lengthen it by a millisecond or two: what it came to is measured.
+const WAY: Duration = Duration::from_millis(4);
+
+const TURNS: usize = 5;
+
+const WARM: usize = 100;
 
 async fn start(program: Command, vault: &Vault, request: &Value) -> Start {
     let begun = Instant::now();

@@ -300,7 +300,17 @@ impl Cloud {
     fn destroy(&self, sh: &Shell) -> anyhow::Result<()> {
         let _at = self.enter(sh);
         cmd!(sh, "terraform state rm module.vault.module.keys").ignore_stdout().run()?;
-        Ok(cmd!(sh, "terraform destroy -auto-approve -input=false -no-color").ignore_stdout().run()?)
+        let destroy =
+            || cmd!(sh, "terraform destroy -auto-approve -input=false -no-color").ignore_stdout().run();
+        // The emulator may cut a connection off before its answer. The client asks again, is told that what it deletes is not there, in the
+        // emulator's words instead of AWS', and Terraform stops; it finds out by itself what is gone when it begins anew.
+        destroy().or_else(|error| {
+            println!("destroying once more: {error}");
+            destroy()
+        })?;
+        let left = cmd!(sh, "terraform state list").quiet().read()?;
+        ensure!(left.is_empty(), "destroyed, and yet there is {left}");
+        Ok(())
     }
 
     /// In the stack's folder, with the account's credentials and its command.

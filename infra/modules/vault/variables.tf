@@ -105,7 +105,7 @@ variable "burst" {
 }
 
 variable "memory_mb" {
-  description = "Memory in MiB by operation, where it is to differ."
+  description = "Memory in MiB by operation, where it is to differ from 256, or from 512 of those that work through batches (docs/performance.md says what more of it buys)."
   type        = map(number)
   default     = {}
 }
