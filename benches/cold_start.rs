@@ -1,7 +1,7 @@
 //! Cold starts: from the start of a process to its first poll of the Lambda Runtime API, from there to the answer to its first
 //! request, and the memory that it had by then. `sign` as packaged, the least that a Lambda in Rust is, and an outline of `sign` in Node,
-//! by turns. Then `sign` with as much of a processor as Lambda gives to a size of memory. `cargo xtask bench-cold-start`, on Linux; the second
-//! part as root.
+//! by turns. Then `sign` with as much of a processor as Lambda gives to a size of memory, with DynamoDB at hand and farther away.
+//! `cargo xtask bench-cold-start`, on Linux; the second part as root.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a program that prints figures")]
 #![expect(dead_code, clippy::expect_used, clippy::indexing_slicing, reason = "what the tests are made of")]
 

@@ -302,8 +302,8 @@ impl Cloud {
         cmd!(sh, "terraform state rm module.vault.module.keys").ignore_stdout().run()?;
         let destroy =
             || cmd!(sh, "terraform destroy -auto-approve -input=false -no-color").ignore_stdout().run();
-        // The emulator may cut a connection off before its answer. The client asks again, is told that what it deletes is not there, in the
-        // emulator's words instead of AWS', and Terraform stops; it finds out by itself what is gone when it begins anew.
+        // Terraform's provider may take an answer for lost (see `read_provider`) and ask again. Then what it deletes is not there, which the
+        // emulator says by another code than AWS, and Terraform stops; when it begins anew, it sees by itself what is gone.
         destroy().or_else(|error| {
             println!("destroying once more: {error}");
             destroy()
