@@ -99,28 +99,22 @@ async fn main() {
 /// `sign` at a processor's share of each size, with DynamoDB at hand and with a way to it: in each of `TURNS`, a process of each size, its
 /// first request and `WARM` more. What a call costs is its time, in whole milliseconds, times its memory.
 async fn sizes(vault: &Vault, request: &Value, program: &dyn Fn() -> Command) {
-    const SIZES: [u32; 6] = [128, 256, 512, 768, 1024, 1769];
-    let mut at_hand: [Asked; 6] = Default::default();
-    let mut away: [Asked; 6] = Default::default();
+    let mut sizes = [128, 256, 512, 768, 1024, 1769].map(|size| (size, Asked::default(), Asked::default()));
     let variables = vault.variables();
     let far = far(&variables).await;
     for _ in 0..TURNS {
-        for ((size, at_hand), away) in SIZES.iter().zip(&mut at_hand).zip(&mut away) {
+        for (size, at_hand, away) in &mut sizes {
             at_hand.ask(*size, vault, request, program(), &variables).await;
             away.ask(*size, vault, request, program(), &far).await;
         }
     }
     println!(
-        "\n| MiB | of a processor | first answer, ms | answer, ms: median, 99th of 100 | GB-seconds a million answers | {:.1} ms more a call: first answer, ms | answer | GB-seconds |\n|---|---|---|---|---|---|---|---|",
+        "\n| MiB | of a processor | first answer, ms: median | answer, ms: median, 99th of 100 | GB-seconds a million | {:.1} ms more a call: first answer | answer | GB-seconds |\n|---:|---:|---:|---:|---:|---:|---:|---:|",
         millis(there_and_back(&far).await) - millis(there_and_back(&variables).await)
     );
-    for ((size, at_hand), away) in SIZES.iter().zip(at_hand).zip(away) {
-        println!(
-            "| {size} | {:.2} | {} | {} |",
-            f64::from(*size) / FULL,
-            at_hand.row(*size),
-            away.row(*size)
-        );
+    for (size, at_hand, away) in sizes {
+        let share = f64::from(size) / f64::from(FULL);
+        println!("| {size} | {share:.2} | {} | {} |", at_hand.row(size), away.row(size));
     }
 }
 
@@ -234,7 +228,7 @@ impl Share {
             .expect("the second part needs root, and the cgroup controller `cpu` (version 1)");
         let write = |file: &str, value: String| std::fs::write(folder.join(file), value).unwrap();
         write("cpu.cfs_period_us", PERIOD.to_string());
-        write("cpu.cfs_quota_us", (u64::from(PERIOD) * u64::from(size) / 1769).to_string());
+        write("cpu.cfs_quota_us", (PERIOD * size / FULL).to_string());
         write("cgroup.procs", process.to_string());
         Self(folder)
     }
@@ -253,7 +247,7 @@ impl Drop for Share {
 }
 
 /// The size at which a Lambda has one processor, in MiB.
-const FULL: f64 = 1769.0;
+const FULL: u32 = 1769;
 
 /// In what steps a share is given, in microseconds.
 const PERIOD: u32 = 20_000;
